@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# What a scenario may use in dom0.  A scenario is a file that defines a
+# function scenario(), which runs here, and any functions that it has the
+# guest run with `guest NAME ARGS`.  For GUEST=dom0-pv and dom0-pvh, dom0
+# itself is the subject and `guest` runs here.
+#
+# Times are seconds of dom0's clock; under ICOUNT=1 that is instruction time.
+
+. /lib/guest.sh
+
+CHECKS=0
+FAILED=0
+NAME=guest			# the guest that `guest`, `fact` ... mean
+ID=
+
+# --- saying what is seen
+
+stage() { echo "S $*"; }
+note() { echo "N $*"; }
+
+# verdict STATUS WHAT
+verdict() {
+	CHECKS=$((CHECKS + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "T ok $2"
+	else
+		FAILED=$((FAILED + 1))
+		echo "T not ok $2"
+	fi
+	return "$1"
+}
+
+# ok WHAT COMMAND...: the command succeeds
+ok() {
+	_what=$1
+	shift
+	if "$@" >/tmp/check.out 2>&1; then
+		verdict 0 "$_what"
+	else
+		verdict 1 "$_what"
+		note "failed: $*"
+		sed 's/^/N   /' /tmp/check.out | tail -n 5
+		return 1
+	fi
+}
+
+# is WHAT GOT EXPECTED: the same text
+is() {
+	if [ "$2" = "$3" ]; then
+		verdict 0 "$1"
+	else
+		verdict 1 "$1"
+		note "expected: $3"
+		note "saw:      $2"
+		return 1
+	fi
+}
+
+# at_most WHAT GOT LIMIT and at_least WHAT GOT LIMIT: whole numbers
+at_most() {
+	_s=1
+	[ "${2:-none}" -le "$3" ] 2>/dev/null && _s=0
+	verdict $_s "$1 (${2:-nothing}, at most $3)"
+}
+
+at_least() {
+	_s=1
+	[ "${2:-none}" -ge "$3" ] 2>/dev/null && _s=0
+	verdict $_s "$1 (${2:-nothing}, at least $3)"
+}
+
+# give_up WHAT: a check without which nothing else makes sense
+give_up() {
+	verdict 1 "$1"
+	exit 1
+}
+
+# --- time
+
+# now: milliseconds since dom0 started
+now() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
+
+# wait_for SECONDS COMMAND...: until it succeeds; TOOK says how many ms
+wait_for() {
+	_start=$(now)
+	_end=$((_start + $1 * 1000))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		TOOK=$(($(now) - _start))
+		[ $((_start + TOOK)) -lt "$_end" ] || return 1
+		sleep 0.2
+	done
+	TOOK=$(($(now) - _start))
+}
+
+# --- the guest
+
+is_dom0() { case $GUEST in dom0-*) true ;; *) false ;; esac }
+
+# guest_start [memory=MIB] [maxmem=MIB] [vcpus=N] [name=NAME] [extra=TEXT]
+#             [type=TYPE] [wait=SECONDS]
+# Starts one and waits until it answers.
+guest_start() {
+	_memory=512 _maxmem='' _vcpus=1 _extra='' _type=$GUEST _wait=120
+	_name=guest
+	for _arg; do
+		case ${_arg%%=*} in
+		memory | maxmem | vcpus | extra | type | wait | name)
+			eval "_${_arg%%=*}=\${_arg#*=}" ;;
+		*) give_up "guest_start knows no $_arg" ;;
+		esac
+	done
+	NAME=$_name
+	if is_dom0; then
+		ID=0
+		return
+	fi
+	{
+		echo "name = '$NAME'"
+		echo "type = '$_type'"
+		echo "kernel = '/boot/kernel'"
+		echo "ramdisk = '/boot/guest.gz'"
+		echo "extra = 'console=hvc0 ignore_loglevel panic=0 $EXTRA $_extra'"
+		echo "memory = $_memory"
+		[ -z "$_maxmem" ] || echo "maxmem = $_maxmem"
+		echo "vcpus = $_vcpus"
+		echo "on_crash = 'preserve'"
+		echo "on_reboot = 'preserve'"
+		[ "$_type" != hvm ] || cat <<-HVM
+			device_model_override = '/usr/libexec/xen-qemu-system-i386'
+			vga = 'none'
+			vnc = 0
+			usb = 0
+		HVM
+	} >/tmp/guest.$NAME
+	stage "starting $NAME ($_type, $_memory MiB)"
+	/lib/forward-console "$NAME" "/var/log/xen/console/guest-$NAME.log" >&3 &
+	xl create -q /tmp/guest.$NAME >/tmp/create.log 2>&1 || {
+		sed 's/^/N xl: /' /tmp/create.log
+		give_up "$NAME starts"
+	}
+	ID=$(xl domid "$NAME")
+	guest_answers "$_wait" || give_up "$NAME answers"
+}
+
+# guest_answers SECONDS: true when its agent does
+guest_answers() { xenrpc call -t "$1" "$ID" true; }
+
+# guest COMMAND...: run in the guest, with guest.sh and the scenario sourced;
+# GUEST_LIMIT is how long it may take (60 s)
+guest() {
+	if is_dom0; then
+		(eval "$*") 2>&1
+	else
+		xenrpc call -t "${GUEST_LIMIT:-60}" "$ID" \
+			". /lib/guest.sh; . /scenario/$SCENARIO; $*"
+	fi
+}
+
+# guest_save and guest_restore: to a file and back; ID follows
+guest_save() {
+	stage "saving $NAME"
+	xl save "$NAME" /tmp/save.$NAME >/tmp/save.log 2>&1
+}
+
+guest_restore() {
+	stage "restoring $NAME"
+	xl restore /tmp/save.$NAME >/tmp/save.log 2>&1 || return
+	ID=$(xl domid "$NAME")
+	guest_answers 60
+}
+
+# --- facts
+
+# fact NAME: nr_pages, max_pages: what Xen counts; current_pages,
+# target_pages: what the guest counts; constant: the difference between Xen's
+# count and the guest's; all in pages of 4 KiB.  MemTotal, MemAvailable ...:
+# the guest's /proc/meminfo in KiB.  Others: the attribute of that name.
+fact() {
+	case $1 in
+	nr_pages | max_pages)
+		domfacts "$ID" | awk -v k="$1" '$1 == k { print $2 }' ;;
+	free_pages)
+		domfacts host | awk '$1 == "free_pages" { print $2 }' ;;
+	current_pages) echo $(($(guest counter info/current_kb) / 4)) ;;
+	target_pages) echo $(($(guest counter target_kb) / 4)) ;;
+	constant)
+		_current=$(fact current_pages)
+		echo $(($(fact nr_pages) - _current)) ;;
+	Mem*) guest meminfo "$1" ;;
+	*) guest counter "$1" ;;
+	esac
+}
+
+# met PAGES: the guest's target and what it holds are both that
+met() {
+	[ "$(guest 'echo $(counter target_kb) $(counter info/current_kb)')" \
+		= "$(($1 * 4)) $(($1 * 4))" ]
+}
+
+# settled: the guest holds what it should hold
+settled() {
+	guest '[ "$(counter target_kb)" = "$(counter info/current_kb)" ]'
+}
+
+# offset_pages: how much the toolstack's target lies above the guest's; the
+# difference between what memory/target says and target_pages
+offset_pages() {
+	echo $(($(xenstore-read "/local/domain/$ID/memory/target") / 4 -
+		$(fact target_pages)))
+}
+
+# follows WHAT SECONDS PAGES: the guest reaches that many pages more (or, if
+# negative, fewer) than it had when `remember` was called, and Xen agrees
+remember() {
+	BASE_CURRENT=$(fact current_pages)
+	BASE_NR=$(fact nr_pages)
+	BASE_CONSTANT=$((BASE_NR - BASE_CURRENT))
+}
+
+follows() {
+	stage "$1"
+	_want=$((BASE_CURRENT + $3))
+	if wait_for "$2" met "$_want"; then
+		verdict 0 "$1: reached after $TOOK ms"
+	else
+		verdict 1 "$1: reached within $2 s"
+		note "expected: $_want pages"
+		note "saw: target $(fact target_pages), current $(fact current_pages)"
+	fi
+	is "$1: Xen moved by as many pages" \
+		$(($(fact nr_pages) - BASE_NR)) "$3"
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hog - a program that takes memory
+ *
+ *   hog MIB           take that much, touch all of it, end
+ *   hog MIB hold      the same, then hold it until killed
+ *
+ * Prints "holds MIB MiB" once every page is there.  Ends with status 1 where
+ * the kernel refuses, and does not end by itself where it kills.
+ */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	unsigned long mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+	size_t len = mib << 20, at;
+	unsigned char *p;
+
+	if (!mib || argc > 3 || (argc == 3 && strcmp(argv[2], "hold")))
+		errx(2, "usage: hog MIB [hold]");
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		err(1, "%lu MiB", mib);
+	for (at = 0; at < len; at += 4096)
+		p[at] = at >> 12 | 1;
+	printf("holds %lu MiB\n", mib);
+	fflush(stdout);
+	while (argc == 3)
+		pause();
+	return 0;
+}

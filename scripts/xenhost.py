@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A machine that runs Xen, dom0 and guests under QEMU, and what it says.
+
+Xen and the kernel of dom0 share the first serial port: Xen's messages are
+whole lines that begin with "(XEN) ", which is enough to take them apart.
+The second port carries the lines of dom0's scripts (see payload/dom0-init).
+Every console goes to a file of its own.
+"""
+
+import os
+import re
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+SCRIPTS = os.path.join(ROOT, "scripts")
+
+# What no kernel may say, whatever a scenario's checks found.
+REPORTS = re.compile(
+    r"Kernel panic|Oops[: ]|BUG: |kernel BUG at|WARNING: |general protection"
+    r"|KASAN: |possible (circular|recursive) locking|suspicious RCU|"
+    r"sleeping function called|Out of memory: Kill|oom-kill:|"
+    r"blocked for more than|soft lockup|rcu: INFO|Unable to handle|"
+    r"Bad page state|list_(add|del) corruption|page allocation failure")
+XEN_REPORTS = re.compile(
+    r"Xen BUG|Panic on CPU|FATAL|Assertion|domain_crash|Domain \d+ crashed|"
+    r"domain \d+ \(vcpu#\d+\) crashed|out of PoD memory|Watchdog timer")
+
+
+class Lost(Exception):
+    """The machine is gone or says nothing more."""
+
+
+def run_script(name, **env):
+    """What one of our scripts prints; its messages pass through."""
+    done = subprocess.run([os.path.join(SCRIPTS, name)], check=False,
+                          stdout=subprocess.PIPE, text=True,
+                          env=dict(os.environ, **env))
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def cpio(directory, out):
+    """Append DIRECTORY to the initramfs OUT."""
+    names = subprocess.run(["find", "."], cwd=directory, check=True,
+                           stdout=subprocess.PIPE).stdout
+    with open(out, "ab") as file:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0"],
+                       cwd=directory, input=names, stdout=file, check=True)
+
+
+def kvm_works(image, initrd):
+    """Whether KVM really runs a guest, and guests of that guest."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    known = os.path.join(BUILD, "kvm-probe")
+    try:
+        with open(known, encoding="ascii") as file:
+            return file.read() == "yes"
+    except OSError:
+        pass
+    nested = False
+    for module in "kvm_amd", "kvm_intel":
+        try:
+            with open(f"/sys/module/{module}/parameters/nested",
+                      encoding="ascii") as file:
+                nested = file.read().strip() in ("1", "Y")
+        except OSError:
+            pass
+    works = False
+    if nested:
+        try:
+            probe = subprocess.run(
+                ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m",
+                 "256", "-nographic", "-no-reboot", "-net", "none",
+                 "-kernel", image, "-initrd", initrd,
+                 "-append", "console=ttyS0"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, timeout=20, check=False)
+            works = b"bare: end" in probe.stdout
+        except subprocess.TimeoutExpired:
+            works = False
+    with open(known, "w", encoding="ascii") as file:
+        file.write("yes" if works else "no")
+    return works
+
+
+class Lines:
+    """Bytes in, whole lines out."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.rest = ""
+
+    def read(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise Lost("QEMU ended")
+        self.rest += data.decode("utf-8", "replace").replace("\r", "")
+
+
+class Machine:
+    """One boot.  on_line(kind, text) gets every line that is said:
+    kind is "xen", "dom0", "guest" or one of the letters of dom0-init."""
+
+    def __init__(self, label, image, *, dom0="pv", icount=False, hvm=False,
+                 memory="5G", dom0_memory=1024, job="", shell=False,
+                 on_line=lambda kind, text: None):
+        self.dir = os.path.join(BUILD, "log", label)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+        self.on_line = on_line
+        self.files = {}
+        self.prefix = ""
+        self.process = None
+        self.sockets = []
+        self.tmp = tempfile.mkdtemp(prefix="xenhost-")
+        self.image = image
+        self.initramfs = run_script("initramfs")
+        with open(os.path.join(BUILD, "xen-path"), "w",
+                  encoding="utf-8") as file:
+            xen = run_script("fetch-xen")
+            file.write(xen)
+        self.xen = os.path.join(xen, "boot", "xen")
+        self.dom0 = dom0
+        self.icount = icount
+        self.hvm = hvm
+        self.memory = memory
+        self.dom0_memory = dom0_memory
+        self.job = job
+        self.shell = shell
+        self.com1 = self.com2 = None
+
+    # --- starting and ending
+
+    def _initrd(self):
+        """dom0's initramfs, with this boot's kernel, scenarios and job."""
+        initrd = os.path.join(self.tmp, "dom0.cpio")
+        top = os.path.join(self.tmp, "top")
+        boot = os.path.join(top, "boot")
+        os.makedirs(os.path.join(top, "etc"))
+        os.makedirs(boot)
+        scenarios = os.path.join(SCRIPTS, "scenarios")
+        guest = os.path.join(self.tmp, "guest")
+        for where in top, guest:
+            shutil.copytree(scenarios, os.path.join(where, "scenario"))
+        shutil.copy(self.image, os.path.join(boot, "kernel"))
+        ramdisk = os.path.join(boot, "guest.gz")
+        shutil.copy(os.path.join(self.initramfs, "guest.gz"), ramdisk)
+        extra = os.path.join(self.tmp, "guest.cpio")
+        cpio(guest, extra)
+        with open(ramdisk, "ab") as file:
+            subprocess.run(["gzip", "-1c", extra], stdout=file, check=True)
+        with open(os.path.join(top, "etc", "job"), "w",
+                  encoding="utf-8") as file:
+            file.write(self.job + "\n")
+        shutil.copy(os.path.join(self.initramfs, "dom0.cpio"), initrd)
+        if self.hvm:
+            with open(os.path.join(self.initramfs, "hvm.cpio"), "rb") as src, \
+                    open(initrd, "ab") as out:
+                shutil.copyfileobj(src, out)
+        cpio(top, initrd)
+        shutil.rmtree(top)
+        return initrd
+
+    def _command(self, initrd):
+        smp = "2"
+        if self.icount:
+            accel = ["-accel", "tcg,thread=single",
+                     "-icount", "shift=1,sleep=off"]
+            smp = "1"
+        elif kvm_works(self.image, os.path.join(self.initramfs, "guest.gz")):
+            accel = ["-accel", "kvm"]
+        else:
+            accel = ["-accel", "tcg,thread=multi"]
+        cpu = "host" if accel[-1] == "kvm" else \
+            "qemu64,+svm,+npt,+x2apic,+pdpe1gb"
+        xen = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
+               "noreboot bootscrub=0 spec-ctrl=no "
+               f"dom0_mem={self.dom0_memory}M,max:{self.dom0_memory}M")
+        machine = []
+        if self.dom0 == "pvh":
+            machine = ["-machine", "q35", "-device", "amd-iommu"]
+            xen += " dom0=pvh"
+        control = "ttyS1"
+        return ["qemu-system-x86_64", *accel, "-cpu", cpu, "-smp", smp,
+                "-m", self.memory, *machine, "-display", "none",
+                "-monitor", "none", "-no-reboot", "-net", "none",
+                "-chardev", f"socket,id=com1,path={self.tmp}/com1",
+                "-chardev", f"socket,id=com2,path={self.tmp}/com2",
+                "-serial", "chardev:com1", "-serial", "chardev:com2",
+                "-kernel", self.xen, "-append", xen, "-initrd",
+                f"{self.image} console=hvc0 ignore_loglevel "
+                f"CONTROL={control},{initrd}"]
+
+    def start(self, limit=180):
+        """Boot until dom0 is up."""
+        listeners = {}
+        for name in "com1", "com2":
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(os.path.join(self.tmp, name))
+            sock.listen(1)
+            sock.settimeout(30)
+            listeners[name] = sock
+        command = self._command(self._initrd())
+        with open(os.path.join(self.dir, "qemu.log"), "w",
+                  encoding="utf-8") as log:
+            log.write(" ".join(command) + "\n")
+            log.flush()
+            # a group of its own: Ctrl-C reaches us, and we end it
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        try:
+            conns = {name: sock.accept()[0]
+                     for name, sock in listeners.items()}
+        except socket.timeout as error:
+            raise Lost("QEMU did not start; see "
+                       f"{self.dir}/qemu.log") from error
+        for sock in listeners.values():
+            sock.close()
+        self.sockets = list(conns.values())
+        self.com1 = Lines(conns["com1"])
+        self.com2 = Lines(conns["com2"])
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(conns["com1"], selectors.EVENT_READ,
+                               self._read_com1)
+        if self.shell:
+            return
+        self.selector.register(conns["com2"], selectors.EVENT_READ,
+                               self._read_com2)
+        self.wait("B", limit, "dom0 comes up")
+
+    def stop(self):
+        """End the machine; nothing of it stays."""
+        if self.process:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            self.process = None
+        for sock in self.sockets:
+            sock.close()
+        for file in self.files.values():
+            file.close()
+        self.files = {}
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.stop()
+
+    # --- listening
+
+    def log(self, name, line):
+        if name not in self.files:
+            self.files[name] = open(os.path.join(self.dir, name + ".log"),
+                                    "a", buffering=1, encoding="utf-8")
+        self.files[name].write(line + "\n")
+
+    def _read_com1(self):
+        self.com1.read()
+        text = self.com1.rest
+        # Xen's lines may cut a line of dom0 in two: take them out first
+        def take(match):
+            self.log("xen", match.group(1))
+            self.on_line("xen", match.group(1))
+            return ""
+        text = re.sub(r"(\(XEN\) [^\n]*)\n", take, text)
+        keep = ""
+        cut = text.find("(XEN) ")
+        if cut >= 0:
+            text, keep = text[:cut], text[cut:]
+            keep_from = text.rfind("\n") + 1
+            text, keep = text[:keep_from], text[keep_from:] + keep
+        *lines, rest = text.split("\n")
+        self.com1.rest = rest + keep
+        for line in lines:
+            self.log("dom0", line)
+            self.on_line("dom0", line)
+
+    def _read_com2(self):
+        self.com2.read()
+        *lines, self.com2.rest = self.com2.rest.split("\n")
+        for line in lines:
+            kind, _, text = line.partition(" ")
+            if kind == "G":
+                name, _, text = text.partition(" ")
+                self.log(f"{self.prefix}guest-{name}", text)
+                self.on_line("guest", text)
+            else:
+                self.log("control", line)
+                self.on_line(kind, text)
+                self.pending.append((kind, text))
+
+    pending = []
+
+    def pump(self, seconds):
+        """Hand on what is said within that time."""
+        for key, _ in self.selector.select(seconds):
+            key.data()
+        if self.process.poll() is not None:
+            raise Lost("QEMU ended")
+
+    def wait(self, kind, seconds, what):
+        """Until dom0 says a line of that kind; returns its text."""
+        end = time.monotonic() + seconds
+        self.pending = []
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Lost(f"waited {seconds} s in vain until {what}")
+            self.pump(min(left, 1))
+            for got, text in self.pending:
+                if got == kind:
+                    return text
+            self.pending = []
+
+    def send(self, line):
+        self.com2.sock.sendall((line + "\n").encode())
+
+    def tail(self, name, lines=6):
+        """The last lines of a console."""
+        try:
+            with open(os.path.join(self.dir, name + ".log"),
+                      encoding="utf-8") as file:
+                return file.read().splitlines()[-lines:]
+        except OSError:
+            return []
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end us as Ctrl-C does, so that QEMU goes too."""
+    def handler(signum, frame):
+        raise KeyboardInterrupt
+    for signum in signal.SIGTERM, signal.SIGHUP:
+        signal.signal(signum, handler)
+
+
+def main(func):
+    """Run FUNC; Ctrl-C is one line and status 130."""
+    end_on_signals()
+    try:
+        sys.exit(func())
+    except KeyboardInterrupt:
+        print("interrupted; QEMU was ended, the caches are whole",
+              file=sys.stderr)
+        sys.exit(130)
+    except Lost as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
