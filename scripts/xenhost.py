@@ -30,7 +30,7 @@ REPORTS = re.compile(
     r"blocked for more than|soft lockup|rcu: INFO|Unable to handle|"
     r"Bad page state|list_(add|del) corruption|page allocation failure")
 XEN_REPORTS = re.compile(
-    r"Xen BUG|Panic on CPU|FATAL|Assertion|domain_crash|Domain \d+ crashed|"
+    r"Xen BUG|Triple fault|Panic on CPU|FATAL|Assertion|domain_crash|Domain \d+ crashed|"
     r"domain \d+ \(vcpu#\d+\) crashed|out of PoD memory|Watchdog timer")
 
 
