@@ -155,7 +155,7 @@ guest() {
 		(eval "$*") 2>&1
 	else
 		xenrpc call -t "${GUEST_LIMIT:-60}" "$ID" \
-			". /lib/guest.sh; . /scenario/$SCENARIO; $*"
+			". /lib/guest.sh; ${SCENARIO:+. /scenario/$SCENARIO;} $*"
 	fi
 }
 
