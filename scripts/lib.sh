@@ -76,6 +76,25 @@ need_disk() {
 		    "free some space there and run the command again"
 }
 
+# end_job PID: with all that it started.
+end_job() {
+	local child children=()
+	read -r -a children <"/proc/$1/task/$1/children" || true
+	kill -TERM "$1" || true
+	for child in "${children[@]}"; do
+		end_job "$child"
+	done
+} 2>/dev/null
+
+# interrupted PID: a job in the background does not hear Ctrl-C, so it is
+# ended here, and nothing goes on until it is gone.
+interrupted() {
+	trap '' INT TERM HUP
+	end_job "$1"
+	wait "$1" || true
+	exit 130
+}
+
 # progress LABEL LOG [TOTAL]: while the job in the background that writes
 # LOG runs, show its last line (of TOTAL lines, where that is known): a line
 # that moves on a terminal, a line a minute elsewhere.  Ends with the job;
@@ -83,6 +102,8 @@ need_disk() {
 progress() {
 	local label=$1 log=$2 total=${3:-0} pid=$! start=$SECONDS last=$SECONDS
 	local lines part text status=0
+	# shellcheck disable=SC2064 # this very job
+	trap "interrupted $pid" INT TERM HUP
 	while kill -0 "$pid" 2>/dev/null; do
 		lines=$(wc -l <"$log" 2>/dev/null || echo 0)
 		part=
@@ -101,6 +122,7 @@ progress() {
 		fi
 	done
 	wait "$pid" || status=$?
+	trap - INT TERM HUP
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	[ "$status" -ne 0 ] || say "$label: done in $((SECONDS - start)) s"
 	return "$status"

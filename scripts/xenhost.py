@@ -40,12 +40,19 @@ class Lost(Exception):
 
 def run_script(name, **env):
     """What one of our scripts prints; its messages pass through."""
-    done = subprocess.run([os.path.join(SCRIPTS, name)], check=False,
-                          stdout=subprocess.PIPE, text=True,
-                          env=dict(os.environ, **env))
-    if done.returncode:
-        raise SystemExit(done.returncode)
-    return done.stdout.strip().splitlines()[-1]
+    with subprocess.Popen([os.path.join(SCRIPTS, name)], text=True,
+                          stdout=subprocess.PIPE,
+                          env=dict(os.environ, **env)) as script:
+        try:
+            out = script.communicate()[0]
+        except KeyboardInterrupt:
+            # it ends its own jobs, and takes the time that this needs
+            script.terminate()
+            script.wait()
+            raise
+    if script.returncode:
+        raise SystemExit(script.returncode)
+    return out.strip().splitlines()[-1]
 
 
 def cpio(directory, out):
@@ -122,7 +129,7 @@ class Machine:
         self.prefix = ""
         self.process = None
         self.sockets = []
-        self.tmp = tempfile.mkdtemp(prefix="xenhost-")
+        self.tmp = None
         self.image = image
         self.initramfs = run_script("initramfs")
         with open(os.path.join(BUILD, "xen-path"), "w",
@@ -203,6 +210,7 @@ class Machine:
 
     def start(self, limit=180):
         """Boot until dom0 is up."""
+        self.tmp = tempfile.mkdtemp(prefix="xenhost-")
         listeners = {}
         for name in "com1", "com2":
             sock = socket.socket(socket.AF_UNIX)
@@ -215,9 +223,10 @@ class Machine:
                   encoding="utf-8") as log:
             log.write(" ".join(command) + "\n")
             log.flush()
-            # a group of its own: Ctrl-C reaches us, and we end it
+            # a group of its own: Ctrl-C reaches us, and we end it; where
+            # we are killed, the kernel does
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                ["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         try:
             conns = {name: sock.accept()[0]
@@ -253,7 +262,8 @@ class Machine:
         for file in self.files.values():
             file.close()
         self.files = {}
-        shutil.rmtree(self.tmp, ignore_errors=True)
+        if self.tmp:
+            shutil.rmtree(self.tmp, ignore_errors=True)
 
     def __enter__(self):
         return self
