@@ -19,7 +19,8 @@ ARCH=${ARCH:-x86_64}
 DRIVER=${DRIVER:-${DRIVERS%% *}}
 FLAVOUR=${FLAVOUR:-release}
 VARIANT=${VARIANT:-default}
-export LINUX ARCH DRIVER FLAVOUR VARIANT
+ICOUNT=${ICOUNT:-0}
+export LINUX ARCH DRIVER FLAVOUR VARIANT ICOUNT
 
 # Progress and messages go to stderr: stdout is for what a caller reads.
 say()  { printf '%s\n' "$*" >&2; }
@@ -53,6 +54,7 @@ check_vars() {
 	one_of DRIVER "$DRIVER" $DRIVERS
 	one_of FLAVOUR "$FLAVOUR" release debug
 	one_of VARIANT "$VARIANT" default lending
+	one_of ICOUNT "$ICOUNT" 0 1
 	[ "$ARCH" = x86_64 ] ||
 		usage "ARCH=$ARCH: this command does not know it yet;" \
 		      "valid values: x86_64"

@@ -75,8 +75,7 @@ class Guest:
         """The same for the targets."""
         points = []
         for step in self.steps:
-            if step.verdict is None and step.end is None and \
-                    step.start is None:
+            if step.start is None:
                 continue
             at = max(step.start - self.zero, 0)
             if points:
@@ -119,12 +118,14 @@ def resample(points, count):
     return out
 
 
-def tics(top):
-    """A step of the memory axis that gives three to six numbers."""
-    step = 16
-    while top / step > 6:
-        step *= 2
-    return step
+def tics(guests, top):
+    """The targets are the numbers on the memory axis, where there is room."""
+    out = [0]
+    for mib in sorted({step.mib for guest in guests for step in guest.steps},
+                      reverse=True):
+        if all(abs(mib - other) >= top / 14 for other in out):
+            out.append(mib)
+    return "(" + ",".join(map(str, sorted(out))) + ")"
 
 
 def text_chart(guest, top, width, height):
@@ -138,7 +139,7 @@ def text_chart(guest, top, width, height):
         f"set key off\nset border 3\nset tics nomirror out\n"
         f"set tmargin 0\nset rmargin 3\n"
         f"set xrange [0:{last}]\nset yrange [0:{top}]\n"
-        f"set format x '%g s'\nset ytics {tics(top)}\n" +
+        f"set format x '%g s'\nset ytics {tics([guest], top)}\n" +
         block("memory", resample(curve, 2 * width)) +
         block("target", guest.stairs()) +
         "plot $memory with impulses lt 2, $target with lines lt 7\n")
@@ -151,37 +152,36 @@ def picture(guests, top, title, path):
     drawn = [guest for guest in guests if len(guest.samples) > 1]
     if not drawn:
         return
-    height = 70 + 270 * len(drawn)
+    height = 30 + 280 * len(drawn)
     script = (
-        f"set terminal svg noenhanced size 900,{height} "
+        f"set terminal svg noenhanced size 860,{height} "
         "font 'sans-serif,13' background '#ffffff'\n"
         f"set output '{path}'\n"
         f"set multiplot layout {len(drawn)},1 title '{title}' font ',15'\n"
         "set border 3 lc rgb '#606060'\nset tics nomirror out\n"
         "set grid ytics lc rgb '#e4e4e4' lt 1\n"
         "set ylabel 'memory (MiB)'\nset xlabel 'time (s)' offset 0,0.4\n"
-        f"set yrange [0:{top}]\nset ytics {tics(top)}\n"
-        "set key outside right top samplen 2 spacing 1.3\n"
-        "set lmargin 10\nset rmargin 22\n")
+        f"set yrange [0:{top}]\nset ytics {tics(drawn, top)}\n"
+        "set key at graph 1,1.16 right horizontal samplen 2\n"
+        "set lmargin 10\nset rmargin 4\nset tmargin 3\nset bmargin 4\n")
     for n, guest in enumerate(drawn):
         curve = guest.curve()
-        marks = [(step.end - guest.zero, step.mib) for step in guest.steps
-                 if step.index and step.verdict == "reached"]
-        wrong = [(step.end - guest.zero, step.nr / PAGES)
-                 for step in guest.steps if step.verdict == "missed"]
-        script += "unset label\n"
-        for step in guest.steps:
-            if step.index and step.verdict:
-                what = f"{step.took:.1f} s" if step.verdict == "reached" \
-                    else "missed"
-                down = step.nr < guest.samples[0][1] and \
-                    step.mib < guest.steps[step.index - 1].mib
-                script += (f"set label '{what}' at {step.end - guest.zero},"
-                           f"{step.nr / PAGES} left offset 0.5,"
-                           f"{-0.9 if down else 0.9} tc rgb '#404040'\n")
-        script += (f"set title '{guest.kind} guest' offset 0,-0.6\n"
-                   f"set xrange [0:{curve[-1][0] * 1.03}]\n" +
-                   block(f"memory{n}", curve) +
+        marks, wrong = [], []
+        script += (f"unset label\nset label '{guest.kind} guest' at graph 0,"
+                   "1.1 left font ',14'\n"
+                   f"set xrange [0:{curve[-1][0] * 1.03}]\n")
+        for before, step in zip(guest.steps, guest.steps[1:]):
+            if not step.verdict:
+                continue
+            good = step.verdict == "reached"
+            where = step.end - guest.zero, step.nr / PAGES
+            (marks if good else wrong).append(where)
+            what = f"{step.took:.1f} s" if good else "missed"
+            below = step.mib < before.mib and step.mib > top / 8
+            script += (f"set label '{what}' at {where[0]},{where[1]} left "
+                       f"offset 0.3,{-0.9 if below else 0.9} front "
+                       "tc rgb '#303030'\n")
+        script += (block(f"memory{n}", curve) +
                    block(f"target{n}", guest.stairs()) +
                    block(f"marks{n}", marks) + block(f"wrong{n}", wrong) +
                    f"plot $memory{n} with filledcurves y1=0 fc rgb '#cfe3f5'"

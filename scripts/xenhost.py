@@ -22,6 +22,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 SCRIPTS = os.path.join(ROOT, "scripts")
 
+# the defaults of scripts/lib.sh
+os.environ.setdefault("LINUX", "6.12")
+os.environ.setdefault("DRIVER", "new" if os.path.isdir(
+    os.path.join(ROOT, "drivers", "xen", "balloon")) else "upstream")
+os.environ.setdefault("FLAVOUR", "release")
+
 # What no kernel may say, whatever a scenario's checks found.
 REPORTS = re.compile(
     r"Kernel panic|Oops[: ]|BUG: |kernel BUG at|WARNING: |general protection"

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door.  Every command is a script under scripts/, which refuses bad
+# input with status 2 before it does anything, then sees to the packages that
+# it needs.  Variables come from the command line or the environment.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+COMMANDS := help run test scenario kernel image compare shell clean
+
+.PHONY: $(COMMANDS)
+
+help run test compare shell clean:
+	@scripts/$@
+
+scenario:
+	@scripts/scenario run "$$NAME"
+
+kernel:
+	@scripts/build-kernel >/dev/null
+
+image:
+	@scripts/build-kernel
