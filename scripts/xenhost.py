@@ -203,16 +203,20 @@ class Machine:
         if self.dom0 == "pvh":
             machine = ["-machine", "q35", "-device", "amd-iommu"]
             xen += " dom0=pvh"
-        control = "ttyS1"
+        kernel = "ignore_loglevel CONTROL=ttyS1"
+        if self.dom0 == "bare":
+            # no Xen: the same kernel and root file system by themselves
+            boot = ["-kernel", self.image, "-append",
+                    f"console=ttyS0,115200 {kernel}", "-initrd", initrd]
+        else:
+            boot = ["-kernel", self.xen, "-append", xen, "-initrd",
+                    f"{self.image} console=hvc0 {kernel},{initrd}"]
         return ["qemu-system-x86_64", *accel, "-cpu", cpu, "-smp", smp,
                 "-m", self.memory, *machine, "-display", "none",
                 "-monitor", "none", "-no-reboot", "-net", "none",
                 "-chardev", f"socket,id=com1,path={self.tmp}/com1",
                 "-chardev", f"socket,id=com2,path={self.tmp}/com2",
-                "-serial", "chardev:com1", "-serial", "chardev:com2",
-                "-kernel", self.xen, "-append", xen, "-initrd",
-                f"{self.image} console=hvc0 ignore_loglevel "
-                f"CONTROL={control},{initrd}"]
+                "-serial", "chardev:com1", "-serial", "chardev:com2", *boot]
 
     def start(self, limit=180):
         """Boot until dom0 is up."""

@@ -4,7 +4,8 @@
 # What a scenario may use in dom0.  A scenario is a file that defines a
 # function scenario(), which runs here, and any functions that it has the
 # guest run with `guest NAME ARGS`.  For GUEST=dom0-pv and dom0-pvh, dom0
-# itself is the subject and `guest` runs here.
+# itself is the subject and `guest` runs here; so it does for GUEST=bare,
+# where there is no Xen.
 #
 # Times are seconds of dom0's clock; under ICOUNT=1 that is instruction time.
 
@@ -97,7 +98,7 @@ wait_for() {
 
 # --- the guest
 
-is_dom0() { case $GUEST in dom0-*) true ;; *) false ;; esac }
+is_dom0() { case $GUEST in dom0-* | bare) true ;; *) false ;; esac }
 
 # guest_start [memory=MIB] [maxmem=MIB] [vcpus=N] [name=NAME] [extra=TEXT]
 #             [type=TYPE] [wait=SECONDS]
