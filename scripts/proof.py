@@ -210,23 +210,28 @@ def compare():
         prove(groups, show, note)
         if show.failed or show.ended < show.total:
             status = 1
-    rows = [("complaint", "scenario", *drivers)]
+    rows = [("complaint", "scenario",
+             *("ours" if driver == "new" else driver for driver in drivers))]
     for name in sorted(results):
         cells = []
         for driver in drivers:
             event = results[name].get(driver)
             if not event:
                 cells.append("did not run")
-            elif event["good"] == event["expected"]:
-                cells.append("fails")
+            elif event["expected"] and event["verdict"] == "passes":
+                cells.append("not reproduced")
             else:
-                cells.append("passes")
+                cells.append(event["verdict"])
         rows.append((complaint(name.split("/")[0]), name, *cells))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip()
              for row in rows]
     lines.insert(1, "-" * max(map(len, lines)))
-    print("\n".join(lines))
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    with open(os.path.join(BUILD, "compare.txt"), "w",
+              encoding="utf-8") as file:
+        file.write(text)
     return status
 
 
