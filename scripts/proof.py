@@ -107,7 +107,8 @@ class Show:
                 f"({event['seconds']} s)")
         if event["expected"]:
             text += ", fails as it must: " + event["complaint"] \
-                if event["good"] else ", passes where upstream must fail"
+                if event["good"] else \
+                f", {event['verdict']} where a check must fail with upstream"
         self.line(text)
         if event["text"]:
             with open(event["text"], encoding="utf-8") as file:
