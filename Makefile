@@ -15,6 +15,8 @@ help run test compare shell clean:
 	@scripts/$@
 
 scenario:
+	@scripts/check
+	@scripts/deps
 	@scripts/scenario run "$$NAME"
 
 kernel:
