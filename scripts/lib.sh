@@ -60,6 +60,19 @@ check_vars() {
 		      "valid values: x86_64"
 }
 
+# check_guests: GUEST as a list of words, each once, the default where it is
+# empty.
+check_guests() {
+	local word list=
+	for word in $(tr , ' ' <<<"${GUEST:-pvh,pv}"); do
+		one_of GUEST "$word" pv pvh hvm
+		[[ " $list " == *" $word "* ]] || list+="${list:+ }$word"
+	done
+	[ -n "$list" ] || one_of GUEST "$GUEST" pv pvh hvm
+	GUEST=$list
+	export GUEST
+}
+
 # linux_label: the kernel in a word that can stand in a file's name.
 linux_label() {
 	case $LINUX in
@@ -109,8 +122,11 @@ progress() {
 	while kill -0 "$pid" 2>/dev/null; do
 		lines=$(wc -l <"$log" 2>/dev/null || echo 0)
 		part=
-		[ "$total" -eq 0 ] || part=" $((lines * 100 / total))%"
-		[ "$part" != " 100%" ] || part=" 99%"
+		if [ "$total" -gt 0 ]; then
+			# the last of it until the job says that it ended
+			part=$((lines * 100 / total))
+			part=" $((part < 99 ? part : 99))%"
+		fi
 		if [ -t 2 ]; then
 			text="$label$part, $((SECONDS - start)) s"
 			printf '\r\033[K%s' "${text:0:78}" >&2
