@@ -7,6 +7,7 @@ The second port carries the lines of dom0's scripts (see payload/dom0-init).
 Every console goes to a file of its own.
 """
 
+import fcntl
 import os
 import re
 import selectors
@@ -128,6 +129,14 @@ class Machine:
                  memory="5G", dom0_memory=1024, job="", shell=False,
                  on_line=lambda kind, text: None):
         self.dir = os.path.join(BUILD, "log", label)
+        os.makedirs(os.path.dirname(self.dir), exist_ok=True)
+        self.lock = open(self.dir + ".lock", "w", encoding="ascii")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"error: another command in this checkout "
+                             f"writes {self.dir}: wait until it has "
+                             "ended") from None
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir)
         self.on_line = on_line
@@ -274,6 +283,7 @@ class Machine:
         self.files = {}
         if self.tmp:
             shutil.rmtree(self.tmp, ignore_errors=True)
+        self.lock.close()
 
     def __enter__(self):
         return self
