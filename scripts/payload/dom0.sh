@@ -218,6 +218,7 @@ offset_pages() {
 remember() {
 	BASE_CURRENT=$(fact current_pages)
 	BASE_NR=$(fact nr_pages)
+	# shellcheck disable=SC2034 # for scenarios
 	BASE_CONSTANT=$((BASE_NR - BASE_CURRENT))
 }
 

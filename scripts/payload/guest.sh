@@ -22,6 +22,7 @@ in_background() { setsid "$@" >/tmp/background.log 2>&1 </dev/null & }
 bare_report() {
 	echo "bare: balloon $([ -e "$BALLOON" ] && echo yes || echo no)"
 	echo "bare: sysctl $([ -e /proc/sys/xen ] && echo yes || echo no)"
+	# shellcheck disable=SC2009 # a kernel thread
 	echo "bare: thread $(ps | grep -c '[x]en-balloon')"
 	echo "bare: MemTotal $(meminfo MemTotal)"
 	echo "bare: end"
