@@ -150,13 +150,13 @@ progress() {
 # touching FILE, so a job that was interrupted starts again.
 cached() { [ -e "$1" ]; }
 
-# locked FILE COMMAND...: one at a time; says so when it has to wait.
+# locked FILE COMMAND...: one at a time; says so when it has to wait for long.
 locked() {
 	local file=$1
 	shift
 	mkdir -p "$(dirname "$file")"
 	(
-		flock -n 9 || {
+		flock -w 3 9 || {
 			say "waiting for another run that holds $file"
 			flock 9
 		}
