@@ -104,7 +104,7 @@ is_dom0() { case $GUEST in dom0-* | bare) true ;; *) false ;; esac }
 #             [type=TYPE] [wait=SECONDS]
 # Starts one and waits until it answers.
 guest_start() {
-	_memory=512 _maxmem='' _vcpus=1 _extra='' _type=$GUEST _wait=120
+	_memory=512 _maxmem='' _vcpus=1 _extra='' _type=$GUEST _wait=180
 	_name=guest
 	for _arg; do
 		case ${_arg%%=*} in
@@ -113,6 +113,8 @@ guest_start() {
 		*) give_up "guest_start knows no $_arg" ;;
 		esac
 	done
+	# the BIOS of an HVM guest copies the kernel and the initramfs, slowly
+	[ "$_type" != hvm ] || _wait=$((_wait * 2))
 	NAME=$_name
 	if is_dom0; then
 		ID=0

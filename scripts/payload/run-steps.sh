@@ -95,7 +95,7 @@ BOOT=$1
 MAX=$1
 shift
 CURRENT=0 TARGET=0
-guest_start memory="$BOOT" name="$GUEST" type="$GUEST" wait=180
+guest_start memory="$BOOT" name="$GUEST" type="$GUEST"
 stage "waiting for $NAME to settle"
 wait_for 60 settled || give_up "$NAME settles after its boot"
 sleep "${QUIET:-1}"
