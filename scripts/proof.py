@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import xenhost
@@ -22,6 +23,7 @@ from xenhost import BUILD, SCRIPTS
 
 JOBS = "2"
 EVERY = 60              # seconds between two lines where nothing ends
+KEPT = tempfile.TemporaryDirectory(prefix="proof-")     # images
 
 
 def minutes(seconds):
@@ -166,9 +168,13 @@ def prove(groups, show, on_event=lambda event: None):
 
 
 def build(groups, driver):
-    """The images first: two builds would wait for each other in prove."""
+    """The images first, and copies of them for the whole proof: what
+    somebody edits meanwhile is not what is being shown."""
     for variant in sorted(set().union(*(g.variants() for g in groups))):
-        xenhost.run_script("build-kernel", VARIANT=variant, DRIVER=driver)
+        image = xenhost.run_script("build-kernel", VARIANT=variant,
+                                   DRIVER=driver)
+        os.environ["IMAGE_" + variant] = shutil.copy(
+            image, os.path.join(KEPT.name, f"{variant}-{driver}"))
     xenhost.run_script("initramfs")
 
 
