@@ -12,7 +12,7 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/xen-balloon
 export ROOT BUILD CACHE
 
 DRIVERS="new upstream"
-[ -d "$ROOT/drivers/xen/balloon" ] || DRIVERS="upstream"
+[ -x "$ROOT/scripts/overlay" ] || DRIVERS="upstream"
 
 LINUX=${LINUX:-6.12}
 ARCH=${ARCH:-x86_64}

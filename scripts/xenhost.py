@@ -25,8 +25,8 @@ SCRIPTS = os.path.join(ROOT, "scripts")
 
 # the defaults of scripts/lib.sh
 os.environ.setdefault("LINUX", "6.12")
-os.environ.setdefault("DRIVER", "new" if os.path.isdir(
-    os.path.join(ROOT, "drivers", "xen", "balloon")) else "upstream")
+os.environ.setdefault("DRIVER", "new" if os.path.exists(
+    os.path.join(SCRIPTS, "overlay")) else "upstream")
 os.environ.setdefault("FLAVOUR", "release")
 
 # What no kernel may say, whatever a scenario's checks found.
