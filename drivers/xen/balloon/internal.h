@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Xen balloon driver: what its units may ask of each other
+ *
+ * A section per unit, the lowest first.  A unit calls only those above its own
+ * section in this file; core alone knows them all.
+ */
+#ifndef _XEN_BALLOON_INTERNAL_H
+#define _XEN_BALLOON_INTERNAL_H
+
+#include <linux/bitmap.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+#include <xen/balloon.h>
+#include <xen/page.h>
+
+/* What every message begins with; the units include this file last. */
+#undef pr_fmt
+#define pr_fmt(fmt) "xen:balloon: " fmt
+
+/* The largest piece that moves: 2 MiB, whatever the page size is. */
+#define BALLOON_MAX_ORDER	(21 - PAGE_SHIFT)
+#define BALLOON_HUGE_PAGES	(1UL << BALLOON_MAX_ORDER)
+#define BALLOON_NR_ORDERS	(BALLOON_MAX_ORDER + 1)
+
+/* Entries of one hypercall: 2 MiB of 4 KiB pages. */
+#define BALLOON_BATCH		512
+
+/* --- policy: pure decisions ---------------------------------------------- */
+
+/**
+ * enum balloon_state - what the balloon is doing, for info/state
+ * @BALLOON_IDLE: the target is met
+ * @BALLOON_INFLATING: memory goes to Xen
+ * @BALLOON_DEFLATING: memory comes from Xen
+ * @BALLOON_ADDING: memory blocks are being added for what is to come
+ * @BALLOON_GUEST_LOW: the guest has nothing more that it could spare
+ * @BALLOON_HOST_FULL: Xen refuses memory
+ * @BALLOON_WAIT_ONLINE: added memory is not online yet
+ * @BALLOON_CANCELLED: max_retry_count tries were in vain
+ */
+enum balloon_state {
+	BALLOON_IDLE,
+	BALLOON_INFLATING,
+	BALLOON_DEFLATING,
+	BALLOON_ADDING,
+	BALLOON_GUEST_LOW,
+	BALLOON_HOST_FULL,
+	BALLOON_WAIT_ONLINE,
+	BALLOON_CANCELLED,
+	BALLOON_NR_STATES,
+};
+
+/**
+ * struct balloon_view - what a decision is made on; all in pages
+ * @current_pages: what the guest holds
+ * @target_pages: what it should hold
+ * @floor: what it keeps whatever the target (min_kb)
+ * @listed: pages in the balloon
+ * @lent: pages lent out as holes
+ * @total_pages: everything that has a struct page
+ * @available: what the guest could spare, caches that it can drop included
+ */
+struct balloon_view {
+	unsigned long current_pages;
+	unsigned long target_pages;
+	unsigned long floor;
+	unsigned long listed;
+	unsigned long lent;
+	unsigned long total_pages;
+	unsigned long available;
+};
+
+/**
+ * struct balloon_plan - the next step
+ * @state: what it is; BALLOON_IDLE, BALLOON_GUEST_LOW and BALLOON_WAIT_ONLINE
+ *	mean that there is nothing to do just now
+ * @nr_pages: how many pages it is about
+ */
+struct balloon_plan {
+	enum balloon_state state;
+	unsigned long nr_pages;
+};
+
+struct balloon_plan balloon_policy_plan(const struct balloon_view *view);
+void balloon_policy_progress(struct balloon_stats *stats);
+bool balloon_policy_failure(struct balloon_stats *stats);
+unsigned long balloon_policy_delay_ms(const struct balloon_stats *stats);
+unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
+				  u64 ns);
+unsigned long balloon_policy_add(unsigned long want, unsigned long available,
+				 unsigned long block, size_t page_struct);
+int balloon_policy_kb_to_pages(u64 kb, unsigned int page_shift,
+			       unsigned long most, unsigned long *pages);
+
+/* --- pages: the list of ballooned pages ---------------------------------- */
+
+/**
+ * struct balloon_pages - the pages that are in the balloon
+ * @free: extents by kind of memory (0: low, 1: high) and order, linked
+ *	through page->lru of their first page
+ * @stats: where balloon_low and balloon_high are counted
+ *
+ * Protected by the lock of the instance.
+ */
+struct balloon_pages {
+	struct list_head free[2][BALLOON_NR_ORDERS];
+	struct balloon_stats *stats;
+};
+
+void balloon_pages_init(struct balloon_pages *bp, struct balloon_stats *stats);
+unsigned long balloon_pages_count(const struct balloon_pages *bp);
+void balloon_pages_clean(struct page *page, unsigned long nr_pages);
+void balloon_pages_mark(struct page *page, unsigned long nr_pages);
+void balloon_pages_unmark(struct page *page, unsigned long nr_pages);
+void balloon_pages_add(struct balloon_pages *bp, struct page *page,
+		       unsigned long nr_pages);
+struct page *balloon_pages_take(struct balloon_pages *bp, bool low_only,
+				unsigned int *order);
+struct page *balloon_pages_take_huge(struct balloon_pages *bp);
+unsigned long balloon_pages_in_range(unsigned long start_pfn,
+				     unsigned long nr_pages);
+void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
+			      unsigned long nr_pages);
+unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
+
+/* --- reservation: frames to Xen and back --------------------------------- */
+
+/**
+ * struct balloon_batch - what one hypercall moves
+ * @nr: entries in use
+ * @order: Linux order of every entry: 0 or BALLOON_MAX_ORDER
+ * @pages: the first page of each entry
+ * @frames: the frame of each: a GFN or (PV) MFN towards Xen, and what Xen
+ *	answers
+ * @moved: entries that Xen took or gave
+ * @unsure: entries of which nobody knows whether Xen has them
+ *
+ * Belongs to the holder of the instance's batch_lock.
+ */
+struct balloon_batch {
+	unsigned int nr;
+	unsigned int order;
+	struct page *pages[BALLOON_BATCH];
+	xen_pfn_t frames[BALLOON_BATCH];
+	DECLARE_BITMAP(moved, BALLOON_BATCH);
+	DECLARE_BITMAP(unsure, BALLOON_BATCH);
+};
+
+/**
+ * struct balloon_ops - how one kind of domain deals with Xen
+ * @by_frame: pages are released one by one, whatever extent they come from
+ * @memory_op: XENMEM_populate_physmap or XENMEM_decrease_reservation of @nr
+ *	entries of Xen's own order; returns how many Xen did, or a negative
+ *	errno; may stop anywhere
+ * @count: XENMEM_current_reservation or XENMEM_maximum_reservation, frames
+ * @is_out: whether a GFN has no memory behind it: 1, 0, or a negative errno
+ *	where nobody can tell; NULL where a refused frame is surely still in
+ * @prepare_range: called for a new range of physical addresses, before the
+ *	kernel maps it; 0 or a negative errno
+ * @last_pfn: the first PFN that no memory may have
+ * @hide: take the kernel's mapping of the batch away and enter its frames;
+ *	returns for how many of the first entries, and leaves the others alone
+ * @show: map entries @first to @first + @nr - 1 to their frames; entries for
+ *	which this fails are set in @unsure; NULL where @hide unmaps nothing
+ * @lend: get a page ready to have foreign memory mapped into it; 0 or a
+ *	negative errno
+ */
+struct balloon_ops {
+	bool by_frame;
+	long (*memory_op)(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
+			  unsigned int xen_order);
+	long (*count)(unsigned int cmd);
+	int (*is_out)(xen_pfn_t gfn);
+	int (*prepare_range)(unsigned long pfn, unsigned long nr_pages);
+	unsigned long (*last_pfn)(void);
+	unsigned int (*hide)(struct balloon_batch *batch);
+	void (*show)(struct balloon_batch *batch, unsigned int first,
+		     unsigned int nr);
+	int (*lend)(struct page *page);
+};
+
+extern const struct balloon_ops balloon_translated_ops;
+#ifdef CONFIG_XEN_PV
+extern const struct balloon_ops balloon_pv_ops;
+#else
+#define balloon_pv_ops balloon_translated_ops
+#endif
+
+/**
+ * struct balloon_counters - what debugfs shows
+ * @calls: hypercalls by direction (0: release, 1: populate) and size (0: one
+ *	page, 1: 2 MiB)
+ * @extents: extents that Xen did, likewise
+ * @refused: hypercalls of which Xen did less than it was asked
+ * @longest_ns: the longest of those hypercalls, by direction
+ * @steps: steps by what they were
+ */
+struct balloon_counters {
+	unsigned long calls[2][2];
+	unsigned long extents[2][2];
+	unsigned long refused[2][2];
+	u64 longest_ns[2];
+	unsigned long steps[BALLOON_NR_STATES];
+};
+
+unsigned int balloon_release(const struct balloon_ops *ops,
+			     struct balloon_batch *batch,
+			     struct balloon_counters *counters, u64 *ns);
+unsigned int balloon_populate(const struct balloon_ops *ops,
+			      struct balloon_batch *batch,
+			      struct balloon_counters *counters, u64 *ns);
+long balloon_room(const struct balloon_ops *ops);
+
+/* --- hotplug: ranges of physical addresses that the driver added --------- */
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+/**
+ * struct balloon_hotplug_client - whom hotplug tells
+ * @online: pages of ours came online; @order may exceed BALLOON_MAX_ORDER
+ * @offline: the pages of a range that is being removed leave the balloon;
+ *	false where they are not all in it
+ * @changed: the worker may find something new to do
+ */
+struct balloon_hotplug_client {
+	void (*online)(struct page *page, unsigned long nr_pages);
+	bool (*offline)(unsigned long start_pfn, unsigned long nr_pages);
+	void (*changed)(void);
+};
+
+void balloon_hotplug_init(const struct balloon_hotplug_client *client);
+long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
+			 unsigned long available);
+unsigned long balloon_hotplug_remove(unsigned long most);
+bool balloon_hotplug_for_lending(void);
+bool balloon_hotplug_possible(void);
+unsigned long balloon_most_pages(void);
+#else
+#define balloon_hotplug_init(client)	do { } while (0)
+static inline long balloon_hotplug_add(const struct balloon_ops *ops,
+				       unsigned long want,
+				       unsigned long available)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline unsigned long balloon_hotplug_remove(unsigned long most)
+{
+	return 0;
+}
+
+static inline bool balloon_hotplug_for_lending(void)
+{
+	return false;
+}
+
+static inline bool balloon_hotplug_possible(void)
+{
+	return false;
+}
+
+static inline unsigned long balloon_most_pages(void)
+{
+	return ULONG_MAX >> PAGE_SHIFT;
+}
+#endif
+
+/* --- core: one instance -------------------------------------------------- */
+
+/**
+ * enum balloon_refusal - which limit stopped the balloon last
+ * @BALLOON_REFUSED_NOT: none
+ * @BALLOON_REFUSED_CAP: the domain may not have more (xl mem-max)
+ * @BALLOON_REFUSED_HOST: the host has no memory left
+ * @BALLOON_REFUSED_RELEASE: Xen did not take a page
+ * @BALLOON_REFUSED_GUEST: the guest has no memory to spare
+ * @BALLOON_REFUSED_ADD: a memory block could not be added
+ */
+enum balloon_refusal {
+	BALLOON_REFUSED_NOT,
+	BALLOON_REFUSED_CAP,
+	BALLOON_REFUSED_HOST,
+	BALLOON_REFUSED_RELEASE,
+	BALLOON_REFUSED_GUEST,
+	BALLOON_REFUSED_ADD,
+	BALLOON_NR_REFUSALS,
+};
+
+/**
+ * struct balloon_error - the last refusal, for info/last_error
+ * @what: which limit
+ * @err: negative errno
+ * @nr_pages: how many pages were missing
+ * @when: seconds since boot
+ */
+struct balloon_error {
+	enum balloon_refusal what;
+	int err;
+	unsigned long nr_pages;
+	u64 when;
+};
+
+/* Bits of struct xen_balloon.flags. */
+#define BALLOON_KICKED		0	/* something changed: look again */
+#define BALLOON_NEW_TARGET	1	/* a target was written */
+
+/**
+ * struct xen_balloon - the one instance, or one that a test made
+ * @lock: protects everything up to @batch_lock, and the fields of @stats but
+ *	target_pages; held for short and bounded times only
+ * @stats: the counters, balloon_stats but in tests
+ * @pages: the ballooned pages
+ * @state: what it is doing
+ * @quarantined: pages that are neither the guest's nor surely Xen's
+ * @floor: min_kb in pages
+ * @max_lent: max_lent_kb in pages; 0: no cap
+ * @error: the last refusal
+ * @said: bit by enum balloon_refusal: said in this episode
+ * @initial: current_pages at init, which the toolstack's offset is against
+ *
+ * @batch_lock: taken before @lock; who holds it moves memory, and owns the
+ *	fields below
+ * @batch: what is being moved
+ * @ops: how this kind of domain deals with Xen
+ * @counters: for debugfs
+ * @extents: 2 MiB extents in the next hypercall, by direction
+ * @no_huge_until: jiffies; until then 2 MiB is not asked of Xen
+ * @no_huge: @no_huge_until is valid
+ *
+ * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
+ * @wq: the worker waits here for @flags
+ * @moved_wq: woken when a step has moved something: boot and lenders wait here
+ */
+struct xen_balloon {
+	struct mutex lock;
+	struct balloon_stats *stats;
+	struct balloon_pages pages;
+	enum balloon_state state;
+	unsigned long quarantined;
+	unsigned long floor;
+	unsigned long max_lent;
+	struct balloon_error error;
+	unsigned long said;
+	unsigned long initial;
+
+	struct mutex batch_lock;
+	struct balloon_batch batch;
+	const struct balloon_ops *ops;
+	struct balloon_counters counters;
+	unsigned int extents[2];
+	unsigned long no_huge_until;
+	bool no_huge;
+
+	unsigned long flags;
+	wait_queue_head_t wq;
+	wait_queue_head_t moved_wq;
+};
+
+extern struct xen_balloon xen_balloon;
+
+void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
+		       const struct balloon_ops *ops);
+int xen_balloon_start(struct xen_balloon *b);
+long xen_balloon_step(struct xen_balloon *b);
+void xen_balloon_kick(struct xen_balloon *b);
+unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
+				  gfp_t gfp);
+long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
+void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
+			    unsigned long nr_pages);
+long xen_balloon_shortfall(const struct xen_balloon *b);
+const char *xen_balloon_state_text(enum balloon_state state);
+const char *xen_balloon_refusal_text(enum balloon_refusal what);
+
+/* --- what the options leave out ------------------------------------------ */
+
+#ifdef CONFIG_DEBUG_FS
+void balloon_debugfs_init(struct xen_balloon *b);
+#else
+static inline void balloon_debugfs_init(struct xen_balloon *b) { }
+#endif
+
+#ifdef CONFIG_XEN_BALLOON
+void balloon_sysfs_init(void);
+int balloon_parse_bytes(const char *text, unsigned long long *bytes);
+void balloon_xenbus_init(void);
+#endif
+
+#endif /* _XEN_BALLOON_INTERNAL_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Xen balloon driver: what other drivers may use
+ */
+#ifndef _XEN_BALLOON_H
+#define _XEN_BALLOON_H
+
+struct page;
+
+/* max_retry_count: never give up */
+#define RETRY_UNLIMITED	0
+
+/**
+ * struct balloon_stats - the counters of the balloon
+ * @current_pages: pages that the guest holds
+ * @target_pages: pages that it should hold
+ * @target_unpopulated: pages lent out as holes
+ * @balloon_low: ballooned pages of low memory
+ * @balloon_high: ballooned pages of high memory
+ * @total_pages: @current_pages at boot and everything that was added since
+ *	without memory behind it
+ * @schedule_delay: seconds until the next try, at least 1
+ * @max_schedule_delay: seconds that @schedule_delay never exceeds
+ * @retry_count: tries in vain in a row, plus 1
+ * @max_retry_count: tries after which to give up, or RETRY_UNLIMITED
+ *
+ * All counts are in pages of the kernel's own size.
+ */
+struct balloon_stats {
+	unsigned long current_pages;
+	unsigned long target_pages;
+	unsigned long target_unpopulated;
+	unsigned long balloon_low;
+	unsigned long balloon_high;
+	unsigned long total_pages;
+	unsigned long schedule_delay;
+	unsigned long max_schedule_delay;
+	unsigned long retry_count;
+	unsigned long max_retry_count;
+};
+
+extern struct balloon_stats balloon_stats;
+
+void balloon_set_new_target(unsigned long pages);
+
+int alloc_xenballooned_pages(int nr_pages, struct page **pages);
+void free_xenballooned_pages(int nr_pages, struct page **pages);
+
+/* The names that callers in the tree use. */
+int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages);
+void xen_free_ballooned_pages(unsigned int nr_pages, struct page **pages);
+
+#ifdef CONFIG_XEN_BALLOON
+void xen_balloon_init(void);
+#else
+static inline void xen_balloon_init(void) { }
+#endif
+
+#endif /* _XEN_BALLOON_H */
