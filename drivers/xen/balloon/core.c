@@ -1,0 +1,855 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: the instance, its worker and what moves memory
+ */
+
+/**
+ * DOC: life of a page
+ *
+ * A page of the guest enters the balloon in this order: it is allocated,
+ * cleared by the allocator (or not, where xen_scrub_pages is off), taken out of
+ * the count of managed pages, marked PageOffline, in PV guests unmapped, and
+ * only then released to Xen.  When Xen took it, it goes on the list; when Xen
+ * did not, all of that is undone and the page goes back to the allocator.
+ *
+ * It comes back in the opposite order: off the list, populated by Xen, in PV
+ * guests mapped, no longer PageOffline, free.  A page for which Xen has no
+ * memory goes back on the list.
+ *
+ * Pages also enter the balloon as holes, with no memory behind them: the extra
+ * regions of the memory map at boot, and memory blocks that were added.  And
+ * they leave it as holes when they are lent to a driver that maps foreign
+ * memory into them.
+ *
+ * A page of which nobody can tell whether Xen has it is quarantined: it is
+ * counted, stays PageOffline for good, and nobody uses it.
+ *
+ * So a page is always in exactly one place: with the kernel (current_pages),
+ * in the balloon, lent, quarantined, or added and not online yet.
+ */
+
+/**
+ * DOC: states
+ *
+ * The worker does one step at a time.  What a step was for is the state that
+ * info/state shows::
+ *
+ *            target lowered                     target raised
+ *   inflating <------------------ idle ------------------> deflating
+ *    |    ^                        ^                        |      ^
+ *    |    | memory was freed       | target met             |      | online
+ *    v    |                        | (from any state)       v      |
+ *   guest-low                      |           host-full / adding / wait-online
+ *
+ * A step that moved nothing leaves guest-low or host-full behind (or adding,
+ * where a block could not be added), and the next one follows after a delay
+ * that grows.  After max_retry_count such steps the state is cancelled until a
+ * target is written.  A written target starts a step at once, in any state.
+ */
+
+/**
+ * DOC: locks
+ *
+ * batch_lock belongs to who moves memory: the worker, or a lender that found
+ * the balloon empty.  It is held across the allocation of pages, hypercalls and
+ * the adding of memory blocks.  lock protects the list and the counters, is
+ * taken inside it, and is held for a short and bounded time, never across any
+ * of those.  Whoever only takes pages from the list or puts some on it needs
+ * lock alone, and so never waits for Xen.
+ *
+ * The order is: batch_lock, device_hotplug_lock, mem_hotplug_lock, lock.
+ */
+
+#include <linux/export.h>
+#include <linux/freezer.h>
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/log2.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+
+#include <xen/mem-reservation.h>
+
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/xen_balloon.h>
+
+/*
+ * Inflating must not wake the OOM killer, nor use what is kept for those who
+ * free memory; and a target that is not met at once is nothing to warn of.
+ */
+#define GFP_BALLOON	(GFP_HIGHUSER | __GFP_NOWARN | __GFP_NORETRY | \
+			 __GFP_NOMEMALLOC)
+
+/* How long a refused 2 MiB is remembered: memory of the host may be in pieces */
+#define NO_HUGE_TIME	(10 * HZ)
+
+/* 2 MiB extents in a hypercall, at most: 64 MiB. */
+#define MOST_EXTENTS	32
+
+enum { RELEASE, POPULATE };
+
+struct balloon_stats balloon_stats;
+EXPORT_SYMBOL_GPL(balloon_stats);
+
+struct xen_balloon xen_balloon;
+
+static const char * const state_names[] = {
+	[BALLOON_IDLE]		= "idle",
+	[BALLOON_INFLATING]	= "inflating",
+	[BALLOON_DEFLATING]	= "deflating",
+	[BALLOON_ADDING]	= "adding",
+	[BALLOON_GUEST_LOW]	= "guest-low",
+	[BALLOON_HOST_FULL]	= "host-full",
+	[BALLOON_WAIT_ONLINE]	= "wait-online",
+	[BALLOON_CANCELLED]	= "cancelled",
+};
+
+static const char * const refusal_texts[] = {
+	[BALLOON_REFUSED_NOT]	  = "none",
+	[BALLOON_REFUSED_CAP]	  = "memory refused by the cap of this domain",
+	[BALLOON_REFUSED_HOST]	  = "memory refused by the host, which has no more",
+	[BALLOON_REFUSED_RELEASE] = "pages refused by Xen, which did not take them",
+	[BALLOON_REFUSED_GUEST]	  = "pages refused by the guest, which needs them",
+	[BALLOON_REFUSED_ADD]	  = "memory blocks refused by the kernel",
+};
+
+/**
+ * xen_balloon_state_text - the name of a state
+ * @state: the state
+ *
+ * Return: the word that info/state shows.
+ */
+const char *xen_balloon_state_text(enum balloon_state state)
+{
+	return state_names[state];
+}
+
+/**
+ * xen_balloon_refusal_text - a limit in words
+ * @what: which one
+ *
+ * Return: what was refused, and by whom.
+ */
+const char *xen_balloon_refusal_text(enum balloon_refusal what)
+{
+	return refusal_texts[what];
+}
+
+/* --- what is noted for the administrator ---------------------------------- */
+
+static void set_state(struct xen_balloon *b, enum balloon_state state)
+{
+	if (b->state == state)
+		return;
+	trace_xen_balloon_state(state_names[b->state], state_names[state]);
+	WRITE_ONCE(b->state, state);
+}
+
+/* A limit was met: it is the last error from now on, and said once until the
+ * target is met.  Context: lock is held.
+ */
+static void refused(struct xen_balloon *b, enum balloon_refusal what, int err,
+		    unsigned long nr_pages)
+{
+	b->error = (struct balloon_error){
+		.what = what,
+		.err = err,
+		.nr_pages = nr_pages,
+		.when = ktime_get_boottime_seconds(),
+	};
+	if (!__test_and_set_bit(what, &b->said))
+		pr_warn("%s (%d): %lu KiB from the target\n",
+			refusal_texts[what], err,
+			nr_pages << (PAGE_SHIFT - 10));
+}
+
+/**
+ * xen_balloon_quarantine - put pages away for good
+ * @b: the instance
+ * @page: the first of them; marked, on no list
+ * @nr_pages: how many
+ *
+ * Context: lock is held.
+ */
+void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
+			    unsigned long nr_pages)
+{
+	b->quarantined += nr_pages;
+	pr_warn_once("%lu pages at %#lx are lost: nobody knows who has them\n",
+		     nr_pages, page_to_pfn(page));
+}
+
+/* --- pieces of a batch ------------------------------------------------------ */
+
+static unsigned long entry_pages(const struct balloon_batch *batch)
+{
+	return 1UL << batch->order;
+}
+
+/* How many entries, from @i on, share a fate and are neighbours. */
+static unsigned int run_length(const struct balloon_batch *batch,
+			       unsigned int i)
+{
+	bool moved = test_bit(i, batch->moved);
+	bool unsure = test_bit(i, batch->unsure);
+	unsigned int end = i + 1;
+
+	while (end < batch->nr &&
+	       batch->pages[end] == batch->pages[end - 1] +
+				    entry_pages(batch) &&
+	       test_bit(end, batch->moved) == moved &&
+	       test_bit(end, batch->unsure) == unsure)
+		end++;
+	return end - i;
+}
+
+/* Pages with memory behind them go to the allocator, in pieces as large as can
+ * be.
+ */
+static void give_to_kernel(struct page *page, unsigned long nr_pages)
+{
+	unsigned int order;
+
+	balloon_pages_unmark(page, nr_pages);
+	while (nr_pages) {
+		order = balloon_chunk_order(page_to_pfn(page), nr_pages);
+		while (order && page_zone(page) !=
+				page_zone(page + (1UL << order) - 1))
+			order--;
+		free_reserved_pages(page, order);
+		page += 1UL << order;
+		nr_pages -= 1UL << order;
+	}
+}
+
+static void add_entries(struct balloon_batch *batch, struct page *page,
+			unsigned int nr)
+{
+	while (nr--) {
+		batch->pages[batch->nr++] = page;
+		page += entry_pages(batch);
+	}
+}
+
+/* --- inflating ---------------------------------------------------------------- */
+
+/* Allocate an extent and take it out of the managed pages. */
+static struct page *get_extent(gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	/* what takes an effort is only asked for a page at a time */
+	if (order)
+		gfp = (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
+	page = alloc_pages(gfp, order);
+	if (!page)
+		return NULL;
+	if (order)
+		split_page(page, order);
+	adjust_managed_page_count(page, -(1L << order));
+	return page;
+}
+
+/* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
+static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned int order = BALLOON_MAX_ORDER - 1, most;
+	struct page *page;
+
+	/* the allocator clears once at most, and nobody writes after that */
+	if (READ_ONCE(xen_scrub_pages))
+		gfp |= __GFP_ZERO;
+
+	batch->nr = 0;
+	batch->order = b->ops->by_frame ? 0 : BALLOON_MAX_ORDER;
+	most = batch->order ? b->extents[RELEASE] : 1;
+	while (most-- && want >= BALLOON_HUGE_PAGES) {
+		page = get_extent(gfp, BALLOON_MAX_ORDER);
+		if (!page)
+			break;
+		add_entries(batch, page, BALLOON_HUGE_PAGES >> batch->order);
+		want -= BALLOON_HUGE_PAGES;
+	}
+	if (batch->nr)
+		return;
+
+	batch->order = 0;
+	while (want && batch->nr < BALLOON_BATCH) {
+		order = min_t(unsigned int, order, ilog2(want));
+		order = min_t(unsigned int, order,
+			      ilog2(BALLOON_BATCH - batch->nr));
+		page = get_extent(gfp, order);
+		if (page) {
+			add_entries(batch, page, 1U << order);
+			want -= 1UL << order;
+		} else if (order) {
+			order--;
+		} else {
+			break;
+		}
+	}
+}
+
+/* Make the batch inaccessible; what cannot be goes back to the kernel. */
+static void hide(struct xen_balloon *b)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned int i, hidden;
+	bool high = false;
+
+	for (i = 0; i < batch->nr; i++) {
+		balloon_pages_mark(batch->pages[i], entry_pages(batch));
+		high |= PageHighMem(batch->pages[i]);
+	}
+	if (high)
+		kmap_flush_unused();
+	hidden = b->ops->hide(batch);
+	for (i = hidden; i < batch->nr; i++)
+		give_to_kernel(batch->pages[i], entry_pages(batch));
+	batch->nr = hidden;
+}
+
+/* After a release: every entry goes where it belongs, but @skip. */
+static unsigned long settle_release(struct xen_balloon *b, unsigned int skip)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
+	unsigned int i, nr;
+
+	/* the kernel's own first: showing them may fail */
+	if (b->ops->show) {
+		for (i = 0; i < batch->nr; i++) {
+			if (!test_bit(i, batch->moved) &&
+			    !test_bit(i, batch->unsure) && i != skip)
+				b->ops->show(batch, i, 1);
+		}
+	}
+
+	mutex_lock(&b->lock);
+	for (i = 0; i < batch->nr; i += nr) {
+		nr = i == skip ? 1 : run_length(batch, i);
+		if (test_bit(i, batch->moved)) {
+			balloon_pages_add(&b->pages, batch->pages[i],
+					  nr * pages);
+			moved += nr * pages;
+		} else if (test_bit(i, batch->unsure)) {
+			xen_balloon_quarantine(b, batch->pages[i], nr * pages);
+			lost += nr * pages;
+		}
+	}
+	b->stats->current_pages -= moved + lost;
+	mutex_unlock(&b->lock);
+
+	for (i = 0; i < batch->nr; i += nr) {
+		nr = i == skip ? 1 : run_length(batch, i);
+		if (!test_bit(i, batch->moved) &&
+		    !test_bit(i, batch->unsure) && i != skip)
+			give_to_kernel(batch->pages[i], nr * pages);
+	}
+	return moved;
+}
+
+/**
+ * xen_balloon_inflate - one bounded piece of inflating
+ * @b: the instance
+ * @want: pages, at least 1
+ * @gfp: how hard to try
+ *
+ * Takes pages from the allocator and gives them to Xen; may stop after any
+ * part of it.  Those that Xen took are in the balloon afterwards, and no longer
+ * in current_pages; all others are the kernel's again.
+ *
+ * Context: may sleep; batch_lock is held, lock is not.
+ * Return: pages that Xen took.
+ */
+unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
+				  gfp_t gfp)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned long moved;
+	unsigned int broken;
+	struct page *page;
+	u64 ns = 0;
+
+	collect(b, want, gfp);
+	if (!batch->nr)
+		return 0;
+	hide(b);
+	if (!batch->nr)
+		return 0;
+	balloon_release(b->ops, batch, &b->counters, &ns);
+	if (!batch->order)
+		return settle_release(b, UINT_MAX);
+
+	if (batch->nr == b->extents[RELEASE])
+		b->extents[RELEASE] = balloon_policy_batch(batch->nr,
+							   MOST_EXTENTS, ns);
+	broken = find_first_zero_bit(batch->moved, batch->nr);
+	page = broken < batch->nr ? batch->pages[broken] : NULL;
+	moved = settle_release(b, broken);
+	if (!page)
+		return moved;
+
+	/* Xen stopped somewhere inside this one: again, page by page */
+	batch->order = 0;
+	batch->nr = 0;
+	add_entries(batch, page, BALLOON_HUGE_PAGES);
+	batch->nr = b->ops->hide(batch);
+	balloon_release(b->ops, batch, &b->counters, &ns);
+	return moved + settle_release(b, UINT_MAX);
+}
+
+/* --- deflating ---------------------------------------------------------------- */
+
+static bool huge_allowed(struct xen_balloon *b)
+{
+	if (b->no_huge && time_after_eq(jiffies, b->no_huge_until))
+		b->no_huge = false;
+	return !b->no_huge;
+}
+
+/* Fill the batch with pages of the balloon.  Context: lock is held. */
+static void take_out(struct xen_balloon *b, unsigned long want)
+{
+	struct balloon_batch *batch = &b->batch;
+	struct page *page;
+	unsigned int order;
+
+	batch->nr = 0;
+	batch->order = BALLOON_MAX_ORDER;
+	while (want >= BALLOON_HUGE_PAGES && huge_allowed(b) &&
+	       batch->nr < b->extents[POPULATE]) {
+		page = balloon_pages_take_huge(&b->pages);
+		if (!page)
+			break;
+		add_entries(batch, page, 1);
+		want -= BALLOON_HUGE_PAGES;
+	}
+	if (batch->nr)
+		return;
+
+	batch->order = 0;
+	while (want && batch->nr < BALLOON_BATCH) {
+		order = min3(ilog2(want), ilog2(BALLOON_BATCH - batch->nr),
+			     BALLOON_MAX_ORDER);
+		page = balloon_pages_take(&b->pages, false, &order);
+		if (!page)
+			break;
+		add_entries(batch, page, 1U << order);
+		want -= 1UL << order;
+	}
+}
+
+/* After populating: the first @done entries have memory. */
+static unsigned long settle_populate(struct xen_balloon *b, unsigned int done)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
+	unsigned int i, nr;
+
+	for (i = 0; i < done; i += nr) {
+		nr = run_length(batch, i);
+		if (test_bit(i, batch->unsure))
+			continue;
+		give_to_kernel(batch->pages[i], nr * pages);
+		moved += nr * pages;
+	}
+
+	mutex_lock(&b->lock);
+	for (i = 0; i < batch->nr; i += nr) {
+		nr = run_length(batch, i);
+		if (!test_bit(i, batch->moved)) {
+			balloon_pages_add(&b->pages, batch->pages[i],
+					  nr * pages);
+		} else if (test_bit(i, batch->unsure)) {
+			xen_balloon_quarantine(b, batch->pages[i], nr * pages);
+			lost += nr * pages;
+		}
+	}
+	b->stats->current_pages += moved;
+	mutex_unlock(&b->lock);
+	return moved + lost;
+}
+
+static unsigned long deflate_once(struct xen_balloon *b, unsigned long want,
+				  bool *all)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned int asked, done;
+	u64 ns = 0;
+
+	mutex_lock(&b->lock);
+	take_out(b, want);
+	mutex_unlock(&b->lock);
+	*all = true;
+	asked = batch->nr;
+	if (!asked)
+		return 0;
+	done = balloon_populate(b->ops, batch, &b->counters, &ns);
+	*all = done == asked;
+	if (batch->order) {
+		if (done == asked && asked == b->extents[POPULATE])
+			b->extents[POPULATE] =
+				balloon_policy_batch(asked, MOST_EXTENTS, ns);
+		if (done < asked) {
+			b->no_huge = true;
+			b->no_huge_until = jiffies + NO_HUGE_TIME;
+		}
+	}
+	return settle_populate(b, done);
+}
+
+/* One bounded piece of deflating: pages that the guest got.  Context:
+ * batch_lock is held, lock is not.
+ */
+static unsigned long deflate(struct xen_balloon *b, unsigned long want)
+{
+	enum balloon_refusal why = BALLOON_REFUSED_HOST;
+	unsigned long moved = 0;
+	bool all = false;
+	long room;
+
+	/* after a refusal, and not before, it is worth asking for the cap */
+	if (b->state == BALLOON_HOST_FULL) {
+		room = balloon_room(b->ops);
+		if (room < want)
+			why = BALLOON_REFUSED_CAP;
+		want = min_t(unsigned long, want, room);
+	}
+	if (want) {
+		moved = deflate_once(b, want, &all);
+		/* 2 MiB refused says nothing about pages */
+		if (!moved && !all && b->batch.order)
+			moved = deflate_once(b, want, &all);
+	}
+	if (moved || all)
+		return moved;
+
+	if (why == BALLOON_REFUSED_HOST && balloon_room(b->ops) < want)
+		why = BALLOON_REFUSED_CAP;
+	mutex_lock(&b->lock);
+	refused(b, why, -ENOMEM, xen_balloon_shortfall(b));
+	mutex_unlock(&b->lock);
+	return 0;
+}
+
+/* --- adding ------------------------------------------------------------------- */
+
+/**
+ * xen_balloon_add_memory - add memory blocks, with nothing behind them
+ * @b: the instance
+ * @want: pages
+ *
+ * Context: may sleep; batch_lock is held, lock is not.
+ * Return: pages that were added, or a negative errno.
+ */
+long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
+{
+	long added = balloon_hotplug_add(b->ops, want,
+					 max(si_mem_available(), 0L));
+
+	if (added > 0) {
+		mutex_lock(&b->lock);
+		b->stats->total_pages += added;
+		mutex_unlock(&b->lock);
+	}
+	return added;
+}
+
+/* Get struct pages for @want more than there are.  Context: batch_lock is held,
+ * lock is not.  Return: pages that were added.
+ */
+static unsigned long add(struct xen_balloon *b, unsigned long want)
+{
+	enum balloon_refusal why = BALLOON_REFUSED_CAP;
+	long room = balloon_room(b->ops), added = -ENOMEM;
+
+	/* nothing could be put behind more than the domain may have */
+	if (room) {
+		why = BALLOON_REFUSED_ADD;
+		added = xen_balloon_add_memory(b, min_t(unsigned long, want,
+							room));
+		if (added > 0)
+			return added;
+	}
+	mutex_lock(&b->lock);
+	refused(b, why, added, xen_balloon_shortfall(b));
+	if (why == BALLOON_REFUSED_CAP)
+		set_state(b, BALLOON_HOST_FULL);
+	/* a target that will never be met must settle */
+	if (added == -EOPNOTSUPP)
+		WRITE_ONCE(b->stats->target_pages, b->stats->current_pages);
+	mutex_unlock(&b->lock);
+	return 0;
+}
+
+/* --- the step ------------------------------------------------------------------- */
+
+/**
+ * xen_balloon_shortfall - how far the target is away
+ * @b: the instance
+ *
+ * Return: pages, negative where the guest has too many.
+ */
+long xen_balloon_shortfall(const struct xen_balloon *b)
+{
+	return READ_ONCE(b->stats->target_pages) -
+	       READ_ONCE(b->stats->current_pages);
+}
+
+static struct balloon_plan make_plan(struct xen_balloon *b)
+{
+	struct balloon_stats *stats = b->stats;
+	struct balloon_view view = {
+		.current_pages = stats->current_pages,
+		.target_pages = READ_ONCE(stats->target_pages),
+		.floor = b->floor,
+		.listed = balloon_pages_count(&b->pages),
+		.lent = stats->target_unpopulated,
+		.total_pages = stats->total_pages - b->quarantined,
+		.available = max(si_mem_available(), 0L),
+	};
+
+	return balloon_policy_plan(&view);
+}
+
+/* A step moved nothing: when to try again.  Context: lock is held. */
+static long try_again(struct xen_balloon *b)
+{
+	if (!balloon_policy_failure(b->stats)) {
+		set_state(b, BALLOON_CANCELLED);
+		pr_warn_once("giving up after max_retry_count tries; write a target to start again\n");
+		return MAX_SCHEDULE_TIMEOUT;
+	}
+	return msecs_to_jiffies(balloon_policy_delay_ms(b->stats));
+}
+
+/* The step's outcome.  Context: lock is held.  Return: jiffies to wait. */
+static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
+		     unsigned long moved)
+{
+	b->counters.steps[plan->state]++;
+	trace_xen_balloon_step(state_names[plan->state], plan->nr_pages, moved,
+			       b->stats->current_pages,
+			       READ_ONCE(b->stats->target_pages));
+	switch (plan->state) {
+	case BALLOON_IDLE:
+		balloon_policy_progress(b->stats);
+		b->said = 0;
+		return MAX_SCHEDULE_TIMEOUT;
+	case BALLOON_WAIT_ONLINE:
+		/* the block that comes online wakes us */
+		if (!__test_and_set_bit(BALLOON_NR_REFUSALS, &b->said))
+			pr_info("waiting for %lu KiB of added memory to be set online\n",
+				plan->nr_pages << (PAGE_SHIFT - 10));
+		return MAX_SCHEDULE_TIMEOUT;
+	default:
+		break;
+	}
+	if (moved) {
+		balloon_policy_progress(b->stats);
+		return 0;
+	}
+	switch (plan->state) {
+	case BALLOON_DEFLATING:
+		set_state(b, BALLOON_HOST_FULL);
+		break;
+	case BALLOON_INFLATING:
+		set_state(b, BALLOON_GUEST_LOW);
+		fallthrough;
+	case BALLOON_GUEST_LOW:
+		refused(b, BALLOON_REFUSED_GUEST, -ENOMEM,
+			-xen_balloon_shortfall(b));
+		break;
+	default:
+		break;
+	}
+	return try_again(b);
+}
+
+/**
+ * xen_balloon_step - one bounded step towards the target
+ * @b: the instance
+ *
+ * Context: may sleep; no lock of the instance is held.
+ * Return: jiffies until the next step, 0 for at once; MAX_SCHEDULE_TIMEOUT where
+ * only a kick makes one necessary.
+ */
+long xen_balloon_step(struct xen_balloon *b)
+{
+	struct balloon_plan plan;
+	unsigned long moved = 0;
+	long delay;
+
+	mutex_lock(&b->batch_lock);
+	mutex_lock(&b->lock);
+	if (test_and_clear_bit(BALLOON_NEW_TARGET, &b->flags)) {
+		balloon_policy_progress(b->stats);
+		b->no_huge = false;
+	}
+	plan = make_plan(b);
+	/* host-full stays until something comes: see deflate() */
+	if (plan.state != BALLOON_DEFLATING || b->state != BALLOON_HOST_FULL)
+		set_state(b, plan.state);
+	mutex_unlock(&b->lock);
+
+	switch (plan.state) {
+	case BALLOON_INFLATING:
+		moved = xen_balloon_inflate(b, plan.nr_pages, GFP_BALLOON);
+		break;
+	case BALLOON_DEFLATING:
+		moved = deflate(b, plan.nr_pages);
+		break;
+	case BALLOON_ADDING:
+		moved = add(b, plan.nr_pages);
+		break;
+	default:
+		break;
+	}
+
+	mutex_lock(&b->lock);
+	if (plan.state == BALLOON_DEFLATING && moved)
+		set_state(b, BALLOON_DEFLATING);
+	delay = conclude(b, &plan, moved);
+	mutex_unlock(&b->lock);
+	mutex_unlock(&b->batch_lock);
+
+	if (moved || plan.state == BALLOON_IDLE)
+		wake_up_all(&b->moved_wq);
+	return delay;
+}
+
+/* --- the worker ------------------------------------------------------------------ */
+
+/**
+ * xen_balloon_kick - have the worker look again
+ * @b: the instance
+ *
+ * Context: any.
+ */
+void xen_balloon_kick(struct xen_balloon *b)
+{
+	set_bit(BALLOON_KICKED, &b->flags);
+	wake_up(&b->wq);
+}
+
+static int worker(void *data)
+{
+	struct xen_balloon *b = data;
+	long delay;
+
+	set_freezable();
+	while (!kthread_should_stop()) {
+		/* before the step: what comes while it runs is not missed */
+		clear_bit(BALLOON_KICKED, &b->flags);
+		smp_mb__after_atomic();
+		delay = xen_balloon_step(b);
+		if (delay)
+			wait_event_freezable_timeout(b->wq,
+				test_bit(BALLOON_KICKED, &b->flags) ||
+				kthread_should_stop(), delay);
+		try_to_freeze();
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * balloon_set_new_target - set what the guest should hold
+ * @pages: pages
+ *
+ * The worker starts at once, also where this was the target before.
+ * Context: any.
+ */
+void balloon_set_new_target(unsigned long pages)
+{
+	WRITE_ONCE(balloon_stats.target_pages, pages);
+	set_bit(BALLOON_NEW_TARGET, &xen_balloon.flags);
+	xen_balloon_kick(&xen_balloon);
+}
+EXPORT_SYMBOL_GPL(balloon_set_new_target);
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+static void pages_online(struct page *page, unsigned long nr_pages)
+{
+	struct xen_balloon *b = &xen_balloon;
+
+	balloon_pages_clean(page, nr_pages);
+	balloon_pages_mark(page, nr_pages);
+	mutex_lock(&b->lock);
+	balloon_pages_add(&b->pages, page, nr_pages);
+	mutex_unlock(&b->lock);
+	wake_up_all(&b->moved_wq);
+}
+
+static bool pages_offline(unsigned long start_pfn, unsigned long nr_pages)
+{
+	struct xen_balloon *b = &xen_balloon;
+	bool all;
+
+	mutex_lock(&b->lock);
+	all = balloon_pages_in_range(start_pfn, nr_pages) == nr_pages;
+	if (all)
+		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
+	mutex_unlock(&b->lock);
+	return all;
+}
+
+static void pages_changed(void)
+{
+	xen_balloon_kick(&xen_balloon);
+}
+
+static const struct balloon_hotplug_client hotplug_client = {
+	.online = pages_online,
+	.offline = pages_offline,
+	.changed = pages_changed,
+};
+#endif
+
+/**
+ * xen_balloon_setup - initialise an instance
+ * @b: the instance
+ * @stats: its counters, which start at 0
+ * @ops: the kind of domain
+ */
+void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
+		       const struct balloon_ops *ops)
+{
+	mutex_init(&b->lock);
+	mutex_init(&b->batch_lock);
+	init_waitqueue_head(&b->wq);
+	init_waitqueue_head(&b->moved_wq);
+	b->stats = stats;
+	b->ops = ops;
+	b->extents[RELEASE] = 1;
+	b->extents[POPULATE] = 1;
+	balloon_pages_init(&b->pages, stats);
+	balloon_policy_progress(stats);
+	stats->max_schedule_delay = 8;
+	stats->max_retry_count = RETRY_UNLIMITED;
+}
+
+/**
+ * xen_balloon_start - start the worker of the one instance
+ * @b: the instance
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init xen_balloon_start(struct xen_balloon *b)
+{
+	struct task_struct *task;
+
+	balloon_hotplug_init(&hotplug_client);
+	balloon_debugfs_init(b);
+	task = kthread_run(worker, b, "xen-balloon");
+	if (IS_ERR(task))
+		pr_err("no thread (%ld): the memory of this guest stays as it is\n",
+		       PTR_ERR(task));
+	return PTR_ERR_OR_ZERO(task);
+}
