@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: pages lent to other drivers
+ */
+
+/**
+ * DOC: lending
+ *
+ * A driver that maps foreign memory or grants needs struct pages with no memory
+ * behind them.  It gets them from the balloon; where that is empty, from memory
+ * blocks that are added for it (if the sysctl hotplug_unpopulated says so), or
+ * from memory that is ballooned out for it.  target_unpopulated counts them, so
+ * that the balloon makes room for them when it comes to need it.
+ *
+ * A lent page is the borrower's alone: it is not PageOffline, and its reference
+ * count is 1.  It has to come back like that, with nothing mapped into it: Xen
+ * crashes a domain that populates a page somebody else's memory is mapped at.
+ */
+
+#include <linux/export.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/wait.h>
+
+#include "internal.h"
+
+/* How long a borrower waits for added memory that nobody sets online. */
+#define ONLINE_TIME	(5 * HZ)
+
+/* Put one page of the borrower's back.  Context: lock is held. */
+static void take_back(struct xen_balloon *b, struct page *page)
+{
+	bool in_use = page_count(page) != 1 || PagePrivate(page) ||
+		      PageForeign(page);
+
+	balloon_pages_clean(page, 1);
+	balloon_pages_mark(page, 1);
+	if (in_use)
+		xen_balloon_quarantine(b, page, 1);
+	else
+		balloon_pages_add(&b->pages, page, 1);
+	b->stats->target_unpopulated--;
+}
+
+/* Move up to @nr_pages from the balloon to @pages; how many there were, or a
+ * negative errno with nothing taken.  Context: lock is held.
+ */
+static int lend(struct xen_balloon *b, unsigned int nr_pages,
+		struct page **pages)
+{
+	unsigned int got = 0, order, i;
+	struct page *page;
+	int ret;
+
+	while (got < nr_pages) {
+		order = min_t(unsigned int, ilog2(nr_pages - got),
+			      BALLOON_MAX_ORDER);
+		page = balloon_pages_take(&b->pages, true, &order);
+		if (!page)
+			break;
+		balloon_pages_unmark(page, 1UL << order);
+		for (i = 0; i < 1U << order; i++)
+			pages[got++] = page + i;
+		b->stats->target_unpopulated += 1UL << order;
+	}
+	for (i = 0; b->ops->lend && i < got; i++) {
+		ret = b->ops->lend(pages[i]);
+		if (ret)
+			goto undo;
+	}
+	return got;
+
+undo:
+	for (i = 0; i < got; i++)
+		take_back(b, pages[i]);
+	return ret;
+}
+
+static int lend_locked(struct xen_balloon *b, unsigned int nr_pages,
+		       struct page **pages)
+{
+	int ret;
+
+	mutex_lock(&b->lock);
+	ret = lend(b, nr_pages, pages);
+	mutex_unlock(&b->lock);
+	return ret;
+}
+
+static bool something_listed(struct xen_balloon *b)
+{
+	return READ_ONCE(b->stats->balloon_low);
+}
+
+/* Pages of added memory that nobody has set online yet. */
+static unsigned long not_online(struct xen_balloon *b)
+{
+	struct balloon_stats *stats = b->stats;
+	unsigned long known;
+
+	mutex_lock(&b->lock);
+	known = stats->current_pages + stats->target_unpopulated +
+		balloon_pages_count(&b->pages) + b->quarantined;
+	known = stats->total_pages - min(stats->total_pages, known);
+	mutex_unlock(&b->lock);
+	return known;
+}
+
+/* Add memory for the borrower, and wait until it is online.  Whether there is
+ * something in the balloon now.  Context: batch_lock is held, and is dropped.
+ */
+static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
+{
+	if (not_online(b) < nr_pages && xen_balloon_add_memory(b, nr_pages) < 0)
+		return false;
+	mutex_unlock(&b->batch_lock);
+	wait_event_killable_timeout(b->moved_wq, something_listed(b),
+				    ONLINE_TIME);
+	mutex_lock(&b->batch_lock);
+	return something_listed(b);
+}
+
+/* Balloon memory out for the borrower.  Context: batch_lock is held. */
+static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
+{
+	bool capped;
+
+	mutex_lock(&b->lock);
+	capped = b->max_lent && nr_pages > b->max_lent -
+			min(b->max_lent, b->stats->target_unpopulated);
+	mutex_unlock(&b->lock);
+	if (capped || si_mem_available() < nr_pages)
+		return false;
+	return xen_balloon_inflate(b, nr_pages, GFP_USER);
+}
+
+static void give_back(struct xen_balloon *b, unsigned int nr_pages,
+		      struct page **pages)
+{
+	unsigned int i;
+	bool grow;
+
+	mutex_lock(&b->lock);
+	for (i = 0; i < nr_pages; i++) {
+		if (pages[i])
+			take_back(b, pages[i]);
+	}
+	/* a balloon that waits for the host is not helped by more pages */
+	grow = xen_balloon_shortfall(b) > 0 && b->state != BALLOON_HOST_FULL;
+	mutex_unlock(&b->lock);
+	if (grow)
+		xen_balloon_kick(b);
+}
+
+static int borrow(struct xen_balloon *b, unsigned int nr_pages,
+		  struct page **pages)
+{
+	unsigned int got = 0;
+	bool more = true, adding = balloon_hotplug_for_lending();
+	int ret;
+
+	/* what is in the balloon can be had without waiting for anybody */
+	ret = lend_locked(b, nr_pages, pages);
+	if (ret == nr_pages)
+		return 0;
+
+	mutex_lock(&b->batch_lock);
+	while (ret >= 0) {
+		got += ret;
+		if (got == nr_pages || !more)
+			break;
+		more = false;
+		if (adding)
+			more = add_for(b, nr_pages - got);
+		if (!more) {
+			adding = false;
+			more = inflate_for(b, nr_pages - got);
+		}
+		ret = lend_locked(b, nr_pages - got, pages + got);
+	}
+	mutex_unlock(&b->batch_lock);
+	if (got < nr_pages)
+		give_back(b, got, pages);
+	/* memory that was ballooned out for it is made up for */
+	if (xen_balloon_shortfall(b) > 0)
+		xen_balloon_kick(b);
+	if (got == nr_pages)
+		return 0;
+	return ret < 0 ? ret : -ENOMEM;
+}
+
+/**
+ * xen_alloc_ballooned_pages - borrow pages with no memory behind them
+ * @nr_pages: how many
+ * @pages: where they go
+ *
+ * Context: may sleep, but for no longer than some seconds, and only where the
+ * balloon is empty.
+ * Return: 0, or a negative errno with nothing borrowed.
+ */
+int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages)
+{
+	return borrow(&xen_balloon, nr_pages, pages);
+}
+EXPORT_SYMBOL(xen_alloc_ballooned_pages);
+
+/**
+ * xen_free_ballooned_pages - give borrowed pages back
+ * @nr_pages: how many
+ * @pages: the pages; entries that are NULL are skipped
+ *
+ * Context: may sleep.
+ */
+void xen_free_ballooned_pages(unsigned int nr_pages, struct page **pages)
+{
+	give_back(&xen_balloon, nr_pages, pages);
+}
+EXPORT_SYMBOL(xen_free_ballooned_pages);
+
+/**
+ * alloc_xenballooned_pages - borrow pages with no memory behind them
+ * @nr_pages: how many
+ * @pages: where they go
+ *
+ * The older name of xen_alloc_ballooned_pages().
+ *
+ * Return: 0, or a negative errno with nothing borrowed.
+ */
+int alloc_xenballooned_pages(int nr_pages, struct page **pages)
+{
+	return nr_pages < 0 ? -EINVAL :
+			      xen_alloc_ballooned_pages(nr_pages, pages);
+}
+EXPORT_SYMBOL(alloc_xenballooned_pages);
+
+/**
+ * free_xenballooned_pages - give borrowed pages back
+ * @nr_pages: how many
+ * @pages: the pages; entries that are NULL are skipped
+ *
+ * The older name of xen_free_ballooned_pages().
+ */
+void free_xenballooned_pages(int nr_pages, struct page **pages)
+{
+	if (nr_pages > 0)
+		xen_free_ballooned_pages(nr_pages, pages);
+}
+EXPORT_SYMBOL(free_xenballooned_pages);
