@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: what is there at boot
+ */
+
+/**
+ * DOC: boot
+ *
+ * How many pages the guest holds when it boots depends on the kind of domain:
+ *
+ * - dom0 asks Xen;
+ * - a PV guest was told by the domain builder, less what setup gave back;
+ * - an HVM or PVH guest counts the RAM of its memory map, less the parts of it
+ *   that are known to be empty.
+ *
+ * Regions of the memory map with nothing behind them go into the balloon.  In
+ * the first two cases they are not among the pages held, and add to the total;
+ * in the last they are, and are taken off.
+ *
+ * An HVM or PVH guest may have been started with less memory than its map shows
+ * (populate on demand).  It must give the difference back before it has touched
+ * more than it was given, or Xen ends it.  How much that is can be known before
+ * xenstore answers: RAM of the map less what Xen counts for the domain.  So
+ * inflating starts here, and user space starts when it is done.
+ */
+
+#include <linux/init.h>
+#include <linux/jiffies.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/wait.h>
+
+#include <asm/xen/hypervisor.h>
+#include <asm/xen/page.h>
+
+#include <xen/interface/memory.h>
+#include <xen/page.h>
+#include <xen/xen.h>
+
+#include "internal.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "xen."
+
+static unsigned int balloon_boot_timeout = 180;
+module_param(balloon_boot_timeout, uint, 0444);
+
+static unsigned long balloon_min_kb;
+module_param(balloon_min_kb, ulong, 0444);
+
+static unsigned long balloon_max_lent_kb;
+module_param(balloon_max_lent_kb, ulong, 0444);
+
+/* The debt of a guest that was populated on demand, in pages. */
+static unsigned long boot_debt __initdata;
+
+/* Put the empty regions of the memory map into the balloon. */
+static unsigned long __init add_regions(struct xen_balloon *b)
+{
+	unsigned long pfn, end, added = 0;
+	unsigned int i;
+
+	mutex_lock(&b->lock);
+	for (i = 0; i < XEN_EXTRA_MEM_MAX_REGIONS; i++) {
+		pfn = xen_extra_mem[i].start_pfn;
+		/* there is nothing beyond what mem= left */
+		end = min(max_pfn, pfn + xen_extra_mem[i].n_pfns);
+		if (pfn >= end)
+			continue;
+		balloon_pages_clean(pfn_to_page(pfn), end - pfn);
+		balloon_pages_mark(pfn_to_page(pfn), end - pfn);
+		balloon_pages_add(&b->pages, pfn_to_page(pfn), end - pfn);
+		added += end - pfn;
+	}
+	mutex_unlock(&b->lock);
+	return added;
+}
+
+/* RAM that the domain was given, where that is not read off the memory map. */
+static long __init given_pages(const struct xen_balloon *b)
+{
+	long pages = 0;
+
+	if (xen_initial_domain())
+		pages = b->ops->count(XENMEM_current_reservation) /
+			(long)XEN_PFN_PER_PAGE;
+	if (pages <= 0 && xen_pv_domain())
+		pages = min_t(long, max_pfn,
+			      xen_start_info->nr_pages - xen_released_pages);
+	return pages;
+}
+
+/* More pages than Xen has given: to be given back. */
+static unsigned long __init count_debt(const struct xen_balloon *b)
+{
+	long pages = b->ops->count(XENMEM_current_reservation);
+
+	if (pages <= 0)
+		return 0;
+	pages /= XEN_PFN_PER_PAGE;
+	return b->stats->current_pages - min_t(unsigned long, pages,
+					       b->stats->current_pages);
+}
+
+static int __init count_pages(struct xen_balloon *b)
+{
+	unsigned long regions = add_regions(b), pages;
+	long given = given_pages(b);
+
+	if (given > 0) {
+		b->stats->current_pages = given;
+		b->stats->total_pages = given + regions;
+	} else {
+		pages = get_num_physpages();
+		/* the map may not be of RAM alone */
+		if (given < 0 || pages <= xen_unpopulated_pages + regions) {
+			pr_err("the memory map makes no sense: %lu pages, %lu of them empty\n",
+			       pages, xen_unpopulated_pages + regions);
+			return -ERANGE;
+		}
+		pages -= xen_unpopulated_pages;
+		b->stats->total_pages = pages;
+		b->stats->current_pages = pages - regions;
+		boot_debt = count_debt(b);
+	}
+	b->initial = b->stats->current_pages;
+	b->stats->target_pages = b->initial - boot_debt;
+	return 0;
+}
+
+static int __init balloon_init(void)
+{
+	struct xen_balloon *b = &xen_balloon;
+	int ret;
+
+	if (!xen_domain())
+		return -ENODEV;
+
+	xen_balloon_setup(b, &balloon_stats, xen_pv_domain() ?
+			  &balloon_pv_ops : &balloon_translated_ops);
+	b->floor = balloon_min_kb >> (PAGE_SHIFT - 10);
+	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
+	ret = count_pages(b);
+	if (ret)
+		return ret;
+	ret = xen_balloon_start(b);
+	if (ret)
+		return ret;
+	xen_balloon_init();
+	return 0;
+}
+subsys_initcall(balloon_init);
+
+/* User space starts when the guest holds no more than it should. */
+static int __init balloon_boot_wait(void)
+{
+	struct xen_balloon *b = &xen_balloon;
+	long missing;
+
+	if (!xen_domain() || xen_pv_domain() || xen_balloon_shortfall(b) >= 0)
+		return 0;
+
+	missing = -xen_balloon_shortfall(b);
+	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
+		missing << (PAGE_SHIFT - 10));
+	wait_event_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
+			   min(balloon_boot_timeout, 86400U) * HZ);
+	missing = -xen_balloon_shortfall(b);
+	if (missing > 0)
+		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
+		       missing << (PAGE_SHIFT - 10), balloon_boot_timeout,
+		       xen_balloon_refusal_text(b->error.what));
+	return 0;
+}
+late_initcall_sync(balloon_boot_wait);
