@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: the toolstack's target in xenstore
+ */
+
+/**
+ * DOC: xenbus
+ *
+ * The toolstack writes memory/target, in KiB, and the watch on it fires when
+ * it is set, after every change, and again after a restore.
+ *
+ * What the toolstack counts for an HVM or PVH guest is more than its memory map
+ * shows: video memory, firmware, pages that Xen keeps.  The difference is the
+ * guest's static-max less the pages it booted with.  It is taken once: the
+ * toolstack may change static-max later, and means the same guest by it.
+ */
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/memory_hotplug.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+
+#include <xen/xen.h>
+#include <xen/xenbus.h>
+
+#include "internal.h"
+
+#ifdef CONFIG_MEMORY_HOTPLUG
+/* Set by the PV setup code; the limit is restored with the first target. */
+u64 xen_saved_max_mem_size;
+#endif
+
+/* What a key under memory/ says, in pages. */
+static int read_pages(const char *key, unsigned long *pages)
+{
+	unsigned long long kb;
+	char *text;
+	int ret;
+
+	text = xenbus_read(XBT_NIL, "memory", key, NULL);
+	if (IS_ERR(text))
+		return PTR_ERR(text);
+	ret = kstrtoull(text, 10, &kb);
+	if (!ret)
+		ret = balloon_policy_kb_to_pages(kb, PAGE_SHIFT,
+						 balloon_most_pages(), pages);
+	kfree(text);
+	return ret;
+}
+
+/* How much more than this guest the toolstack counts, in pages. */
+static unsigned long toolstack_offset(void)
+{
+	unsigned long most;
+	int ret;
+
+	if (xen_pv_domain() || xen_initial_domain())
+		return 0;
+	ret = read_pages("static-max", &most);
+	if (ret)
+		ret = read_pages("memory_static_max", &most);
+	if (ret) {
+		pr_warn("no usable memory/static-max (%d): targets are taken as they are\n",
+			ret);
+		return 0;
+	}
+	return most - min(most, xen_balloon.initial);
+}
+
+static void target_changed(struct xenbus_watch *watch, const char *path,
+			   const char *token)
+{
+	static bool offset_known, said;
+	static unsigned long offset;
+	unsigned long pages;
+	int ret;
+
+#ifdef CONFIG_MEMORY_HOTPLUG
+	/* from now on the balloon says how much memory there is */
+	if (xen_saved_max_mem_size)
+		max_mem_size = xen_saved_max_mem_size;
+#endif
+
+	ret = read_pages("target", &pages);
+	/* dom0 has none unless somebody sets one */
+	if (ret == -ENOENT)
+		return;
+	if (ret) {
+		if (!said)
+			pr_warn("memory/target is no number of KiB that can be used (%d); the target stays\n",
+				ret);
+		said = true;
+		return;
+	}
+	said = false;
+	if (!offset_known) {
+		offset = toolstack_offset();
+		offset_known = true;
+	}
+	balloon_set_new_target(pages - min(pages, offset));
+}
+
+static struct xenbus_watch target_watch = {
+	.node = "memory/target",
+	.callback = target_changed,
+};
+
+static int xenstore_up(struct notifier_block *nb, unsigned long event,
+		       void *data)
+{
+	int ret = register_xenbus_watch(&target_watch);
+
+	if (ret)
+		pr_err("no watch on memory/target (%d): only sysfs sets the target\n",
+		       ret);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block xenstore_nb = {
+	.notifier_call = xenstore_up,
+};
+
+/**
+ * balloon_xenbus_init - watch the target from the moment that xenstore is up
+ */
+void balloon_xenbus_init(void)
+{
+	register_xenstore_notifier(&xenstore_nb);
+}
