@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: attributes
+ */
+
+/**
+ * DOC: sysfs
+ *
+ * The attributes of /sys/devices/system/xen_memory/xen_memory0.  What is
+ * written has to be a number and nothing else, and what makes no sense is
+ * refused.
+ */
+
+#include <linux/capability.h>
+#include <linux/ctype.h>
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/kstrtox.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include <xen/balloon.h>
+#include <xen/mem-reservation.h>
+
+#include "internal.h"
+
+#define PAGES_TO_KB(pages)	((pages) << (PAGE_SHIFT - 10))
+
+/* --- targets ------------------------------------------------------------------ */
+
+static int parse_kb(const char *text, unsigned long *pages)
+{
+	unsigned long long kb;
+	int ret = kstrtoull(text, 0, &kb);
+
+	return ret ?: balloon_policy_kb_to_pages(kb, PAGE_SHIFT,
+						 balloon_most_pages(), pages);
+}
+
+/**
+ * balloon_parse_bytes - a number of bytes with an optional suffix
+ * @text: digits, then perhaps one of K, M, G, T, P and E, then perhaps a
+ *	newline, and nothing else
+ * @bytes: where it goes
+ *
+ * Return: 0, -EINVAL, or -ERANGE for 2^64 and more.
+ */
+int balloon_parse_bytes(const char *text, unsigned long long *bytes)
+{
+	static const char suffixes[] = "KMGTPE";
+	size_t len = strcspn(text, "\n");
+	unsigned int shift = 0;
+	const char *suffix;
+	char number[32];
+	int ret;
+
+	if (!len || len >= sizeof(number) ||
+	    (text[len] == '\n' && text[len + 1]))
+		return -EINVAL;
+	memcpy(number, text, len);
+	number[len] = '\0';
+	/* in a hexadecimal number E is a digit */
+	suffix = strchr(suffixes, toupper(number[len - 1]));
+	if (suffix && !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
+		shift = 10 * (suffix - suffixes + 1);
+		number[len - 1] = '\0';
+	}
+	ret = kstrtoull(number, 0, bytes);
+	if (ret)
+		return ret;
+	if (*bytes > ULLONG_MAX >> shift)
+		return -ERANGE;
+	*bytes <<= shift;
+	return 0;
+}
+
+static int parse_bytes(const char *text, unsigned long *pages)
+{
+	unsigned long long bytes;
+	int ret = balloon_parse_bytes(text, &bytes);
+
+	return ret ?: balloon_policy_kb_to_pages(bytes >> 10, PAGE_SHIFT,
+						 balloon_most_pages(), pages);
+}
+
+static ssize_t store_target(const char *text, size_t count,
+			    int (*parse)(const char *text,
+					 unsigned long *pages))
+{
+	unsigned long pages;
+	int ret;
+
+	/* the mode of the file is not enough */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	ret = parse(text, &pages);
+	if (ret)
+		return ret;
+	balloon_set_new_target(pages);
+	return count;
+}
+
+static ssize_t target_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)READ_ONCE(balloon_stats.target_pages) <<
+				PAGE_SHIFT);
+}
+
+static ssize_t target_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	return store_target(buf, count, parse_bytes);
+}
+static DEVICE_ATTR_RW(target);
+
+static ssize_t target_kb_show(struct device *dev,
+			      struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n",
+			  PAGES_TO_KB(READ_ONCE(balloon_stats.target_pages)));
+}
+
+static ssize_t target_kb_store(struct device *dev,
+			       struct device_attribute *attr,
+			       const char *buf, size_t count)
+{
+	return store_target(buf, count, parse_kb);
+}
+static DEVICE_ATTR_RW(target_kb);
+
+/* --- numbers ------------------------------------------------------------------ */
+
+#define SHOW_NUMBER(name, value)					\
+static ssize_t name##_show(struct device *dev,				\
+			   struct device_attribute *attr, char *buf)	\
+{									\
+	return sysfs_emit(buf, "%lu\n", value);				\
+}
+
+#define STORE_NUMBER(name, field)					\
+static ssize_t name##_store(struct device *dev,				\
+			    struct device_attribute *attr,		\
+			    const char *buf, size_t count)		\
+{									\
+	unsigned long value;						\
+	int ret = kstrtoul(buf, 0, &value);				\
+									\
+	if (ret)							\
+		return ret;						\
+	WRITE_ONCE(field, value);					\
+	xen_balloon_kick(&xen_balloon);					\
+	return count;							\
+}
+
+#define STORE_KB(name, field)						\
+static ssize_t name##_store(struct device *dev,				\
+			    struct device_attribute *attr,		\
+			    const char *buf, size_t count)		\
+{									\
+	unsigned long pages;						\
+	int ret = parse_kb(buf, &pages);				\
+									\
+	if (ret)							\
+		return ret;						\
+	WRITE_ONCE(field, pages);					\
+	xen_balloon_kick(&xen_balloon);					\
+	return count;							\
+}
+
+SHOW_NUMBER(schedule_delay, READ_ONCE(balloon_stats.schedule_delay))
+static DEVICE_ATTR_RO(schedule_delay);
+
+SHOW_NUMBER(max_schedule_delay, READ_ONCE(balloon_stats.max_schedule_delay))
+STORE_NUMBER(max_schedule_delay, balloon_stats.max_schedule_delay)
+static DEVICE_ATTR_RW(max_schedule_delay);
+
+SHOW_NUMBER(retry_count, READ_ONCE(balloon_stats.retry_count))
+static DEVICE_ATTR_RO(retry_count);
+
+SHOW_NUMBER(max_retry_count, READ_ONCE(balloon_stats.max_retry_count))
+STORE_NUMBER(max_retry_count, balloon_stats.max_retry_count)
+static DEVICE_ATTR_RW(max_retry_count);
+
+SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.floor)))
+STORE_KB(min_kb, xen_balloon.floor)
+static DEVICE_ATTR_RW(min_kb);
+
+SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.max_lent)))
+STORE_KB(max_lent_kb, xen_balloon.max_lent)
+static DEVICE_ATTR_RW(max_lent_kb);
+
+SHOW_NUMBER(current_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.current_pages)))
+static DEVICE_ATTR_RO(current_kb);
+
+SHOW_NUMBER(low_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.balloon_low)))
+static DEVICE_ATTR_RO(low_kb);
+
+SHOW_NUMBER(high_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.balloon_high)))
+static DEVICE_ATTR_RO(high_kb);
+
+SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.quarantined)))
+static DEVICE_ATTR_RO(quarantined_kb);
+
+static DEVICE_BOOL_ATTR(scrub_pages, 0644, xen_scrub_pages);
+
+/* --- how it goes -------------------------------------------------------------- */
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	return sysfs_emit(buf, "%s\n",
+			  xen_balloon_state_text(READ_ONCE(xen_balloon.state)));
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t last_error_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	struct balloon_error error;
+
+	mutex_lock(&xen_balloon.lock);
+	error = xen_balloon.error;
+	mutex_unlock(&xen_balloon.lock);
+	if (error.what == BALLOON_REFUSED_NOT)
+		return sysfs_emit(buf, "none\n");
+	return sysfs_emit(buf, "%s, errno %d, %lu KiB from the target, at %llu s\n",
+			  xen_balloon_refusal_text(error.what), -error.err,
+			  PAGES_TO_KB(error.nr_pages), error.when);
+}
+static DEVICE_ATTR_RO(last_error);
+
+static ssize_t shortfall_kb_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	long kb = xen_balloon_shortfall(&xen_balloon) *
+		  (long)(PAGE_SIZE / 1024);
+
+	return sysfs_emit(buf, "%ld\n", kb);
+}
+static DEVICE_ATTR_RO(shortfall_kb);
+
+static struct attribute *balloon_attrs[] = {
+	&dev_attr_target.attr,
+	&dev_attr_target_kb.attr,
+	&dev_attr_schedule_delay.attr,
+	&dev_attr_max_schedule_delay.attr,
+	&dev_attr_retry_count.attr,
+	&dev_attr_max_retry_count.attr,
+	&dev_attr_scrub_pages.attr.attr,
+	&dev_attr_min_kb.attr,
+	&dev_attr_max_lent_kb.attr,
+	NULL
+};
+
+static const struct attribute_group balloon_group = {
+	.attrs = balloon_attrs,
+};
+
+static struct attribute *info_attrs[] = {
+	&dev_attr_current_kb.attr,
+	&dev_attr_low_kb.attr,
+	&dev_attr_high_kb.attr,
+	&dev_attr_quarantined_kb.attr,
+	&dev_attr_shortfall_kb.attr,
+	&dev_attr_state.attr,
+	&dev_attr_last_error.attr,
+	NULL
+};
+
+static const struct attribute_group info_group = {
+	.name = "info",
+	.attrs = info_attrs,
+};
+
+static const struct attribute_group *balloon_groups[] = {
+	&balloon_group,
+	&info_group,
+	NULL
+};
+
+static const struct bus_type xen_memory_subsys = {
+	.name = "xen_memory",
+	.dev_name = "xen_memory",
+};
+
+static struct device xen_memory_dev = {
+	.bus = &xen_memory_subsys,
+	.groups = balloon_groups,
+};
+
+/**
+ * balloon_sysfs_init - show the attributes
+ */
+void balloon_sysfs_init(void)
+{
+	int ret = subsys_system_register(&xen_memory_subsys, NULL);
+
+	if (!ret) {
+		ret = device_register(&xen_memory_dev);
+		if (!ret)
+			return;
+		put_device(&xen_memory_dev);
+		bus_unregister(&xen_memory_subsys);
+	}
+	pr_err("no attributes (%d): only xenstore sets the target\n", ret);
+}
+
+/**
+ * xen_balloon_init - make the balloon known to administrators and toolstacks
+ */
+void xen_balloon_init(void)
+{
+	balloon_sysfs_init();
+	balloon_xenbus_init();
+}
+EXPORT_SYMBOL_GPL(xen_balloon_init);
