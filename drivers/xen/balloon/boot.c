@@ -139,7 +139,6 @@ static int __init balloon_init(void)
 
 	xen_balloon_setup(b, &balloon_stats, xen_pv_domain() ?
 			  &balloon_pv_ops : &balloon_translated_ops);
-	b->floor = balloon_min_kb >> (PAGE_SHIFT - 10);
 	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
 	ret = count_pages(b);
 	if (ret)
@@ -152,16 +151,13 @@ static int __init balloon_init(void)
 }
 subsys_initcall(balloon_init);
 
-/* User space starts when the guest holds no more than it should. */
-static int __init balloon_boot_wait(void)
+/* Until the guest holds no more than it should, or for so long. */
+static void __init pay_debt(struct xen_balloon *b)
 {
-	struct xen_balloon *b = &xen_balloon;
-	long missing;
+	long missing = -xen_balloon_shortfall(b);
 
-	if (!xen_domain() || xen_pv_domain() || xen_balloon_shortfall(b) >= 0)
-		return 0;
-
-	missing = -xen_balloon_shortfall(b);
+	if (missing <= 0)
+		return;
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
 	wait_event_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
@@ -171,6 +167,19 @@ static int __init balloon_boot_wait(void)
 		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
 		       missing << (PAGE_SHIFT - 10), balloon_boot_timeout,
 		       xen_balloon_refusal_text(b->error.what));
+}
+
+/* User space starts when there is nothing left to fear. */
+static int __init balloon_boot_wait(void)
+{
+	struct xen_balloon *b = &xen_balloon;
+
+	if (!xen_domain() || !b->ops)
+		return 0;
+	if (!xen_pv_domain())
+		pay_debt(b);
+	/* only now: what Xen has not given must go back whatever it says */
+	WRITE_ONCE(b->floor, balloon_min_kb >> (PAGE_SHIFT - 10));
 	return 0;
 }
 late_initcall_sync(balloon_boot_wait);

@@ -61,7 +61,9 @@ struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
 	}
 
 	/* a target below the floor is no reason to grow up to the floor */
-	if (view->current_pages >= view->target_pages)
+	if (view->current_pages > view->target_pages)
+		return (struct balloon_plan){ BALLOON_GUEST_LOW, 0 };
+	if (view->current_pages == view->target_pages)
 		return (struct balloon_plan){ BALLOON_IDLE, 0 };
 
 	want = view->target_pages - view->current_pages;
