@@ -39,6 +39,9 @@ static inline void free_reserved_pages(struct page *page, unsigned int order)
 	__free_pages(page, order);
 }
 
+/* later the flags of alloc_contig_range() took the place of the migrate type */
+#define ACR_FLAGS_NONE	MIGRATE_MOVABLE
+
 /* the table became const later */
 #undef register_sysctl_init
 #define register_sysctl_init(path, table)				\

@@ -90,6 +90,12 @@
 /* 2 MiB extents in a hypercall, at most: 64 MiB. */
 #define MOST_EXTENTS	32
 
+/* Pieces of added memory that one step tries to get. */
+#define MOST_PIECES	16
+
+/* How long a target has been met before empty memory blocks are removed. */
+#define SETTLED_TIME	(5 * HZ)
+
 enum { RELEASE, POPULATE };
 
 struct balloon_stats balloon_stats;
@@ -145,6 +151,8 @@ static void set_state(struct xen_balloon *b, enum balloon_state state)
 {
 	if (b->state == state)
 		return;
+	if (state == BALLOON_IDLE)
+		b->idle_since = jiffies;
 	trace_xen_balloon_state(state_names[b->state], state_names[state]);
 	WRITE_ONCE(b->state, state);
 }
@@ -254,6 +262,48 @@ static struct page *get_extent(gfp_t gfp, unsigned int order)
 	return page;
 }
 
+#ifdef CONFIG_CONTIG_ALLOC
+/* Take a piece of 2 MiB out of the kernel's hands, whatever it holds now. */
+static bool get_piece(unsigned long pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+	unsigned long i;
+
+	if (alloc_contig_range(pfn, pfn + BALLOON_HUGE_PAGES, ACR_FLAGS_NONE,
+			       GFP_KERNEL | __GFP_NOWARN))
+		return false;
+	/* what it held is still in it, whatever the allocator clears */
+	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
+		xenmem_reservation_scrub_page(page + i);
+	adjust_managed_page_count(page, -(long)BALLOON_HUGE_PAGES);
+	return true;
+}
+#else
+static bool get_piece(unsigned long pfn)
+{
+	return false;
+}
+#endif
+
+/* Memory that was added goes first, so that its blocks can be removed. */
+static void collect_added(struct xen_balloon *b, unsigned long want)
+{
+	struct balloon_batch *batch = &b->batch;
+	unsigned int tries = MOST_PIECES;
+
+	while (want >= BALLOON_HUGE_PAGES && batch->nr < b->extents[RELEASE] &&
+	       tries && balloon_hotplug_next(&b->added_pfn)) {
+		/* some of it is in the balloon */
+		if (PageOffline(pfn_to_page(b->added_pfn)))
+			continue;
+		tries--;
+		if (!get_piece(b->added_pfn))
+			continue;
+		add_entries(batch, pfn_to_page(b->added_pfn), 1);
+		want -= BALLOON_HUGE_PAGES;
+	}
+}
+
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
@@ -267,6 +317,10 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 
 	batch->nr = 0;
 	batch->order = b->ops->by_frame ? 0 : BALLOON_MAX_ORDER;
+	if (!b->ops->keeps_blocks)
+		collect_added(b, want);
+	if (batch->nr)
+		return;
 	most = batch->order ? b->extents[RELEASE] : 1;
 	while (most-- && want >= BALLOON_HUGE_PAGES) {
 		page = get_extent(gfp, BALLOON_MAX_ORDER);
@@ -588,6 +642,29 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	return 0;
 }
 
+/* The target is met: blocks with nothing in them can go, one a step.  Context:
+ * batch_lock is held, lock is not.  Return: jiffies to wait.
+ */
+static long tidy(struct xen_balloon *b)
+{
+	unsigned long settled = b->idle_since + SETTLED_TIME;
+	long removed;
+
+	if (b->ops->keeps_blocks || b->blocks_stay ||
+	    !balloon_hotplug_removable())
+		return MAX_SCHEDULE_TIMEOUT;
+	if (time_before(jiffies, settled))
+		return settled - jiffies;
+	removed = balloon_hotplug_remove();
+	mutex_lock(&b->lock);
+	b->leaving = 0;
+	if (removed > 0)
+		b->stats->total_pages -= removed;
+	mutex_unlock(&b->lock);
+	b->blocks_stay = removed <= 0;
+	return 0;
+}
+
 /* --- the step ------------------------------------------------------------------- */
 
 /**
@@ -642,6 +719,11 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		balloon_policy_progress(b->stats);
 		b->said = 0;
 		return MAX_SCHEDULE_TIMEOUT;
+	case BALLOON_GUEST_LOW:
+		/* min_kb changes when somebody writes it, and no sooner */
+		if (!plan->nr_pages)
+			return MAX_SCHEDULE_TIMEOUT;
+		break;
 	case BALLOON_WAIT_ONLINE:
 		/* the block that comes online wakes us */
 		if (!__test_and_set_bit(BALLOON_NR_REFUSALS, &b->said))
@@ -684,13 +766,15 @@ long xen_balloon_step(struct xen_balloon *b)
 {
 	struct balloon_plan plan;
 	unsigned long moved = 0;
-	long delay;
+	long delay, idle = MAX_SCHEDULE_TIMEOUT;
 
 	mutex_lock(&b->batch_lock);
 	mutex_lock(&b->lock);
 	if (test_and_clear_bit(BALLOON_NEW_TARGET, &b->flags)) {
 		balloon_policy_progress(b->stats);
 		b->no_huge = false;
+		b->blocks_stay = false;
+		b->added_pfn = ULONG_MAX;
 	}
 	plan = make_plan(b);
 	/* host-full stays until something comes: see deflate() */
@@ -708,6 +792,9 @@ long xen_balloon_step(struct xen_balloon *b)
 	case BALLOON_ADDING:
 		moved = add(b, plan.nr_pages);
 		break;
+	case BALLOON_IDLE:
+		idle = tidy(b);
+		break;
 	default:
 		break;
 	}
@@ -715,7 +802,7 @@ long xen_balloon_step(struct xen_balloon *b)
 	mutex_lock(&b->lock);
 	if (plan.state == BALLOON_DEFLATING && moved)
 		set_state(b, BALLOON_DEFLATING);
-	delay = conclude(b, &plan, moved);
+	delay = min(conclude(b, &plan, moved), idle);
 	mutex_unlock(&b->lock);
 	mutex_unlock(&b->batch_lock);
 
@@ -747,6 +834,7 @@ static int worker(void *data)
 	while (!kthread_should_stop()) {
 		/* before the step: what comes while it runs is not missed */
 		clear_bit(BALLOON_KICKED, &b->flags);
+		/* pairs with the barrier of set_bit() and wake_up() in a kick */
 		smp_mb__after_atomic();
 		delay = xen_balloon_step(b);
 		if (delay)
@@ -787,17 +875,48 @@ static void pages_online(struct page *page, unsigned long nr_pages)
 	wake_up_all(&b->moved_wq);
 }
 
-static bool pages_offline(unsigned long start_pfn, unsigned long nr_pages)
+static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
 {
 	struct xen_balloon *b = &xen_balloon;
-	bool all;
+	bool empty;
 
 	mutex_lock(&b->lock);
-	all = balloon_pages_in_range(start_pfn, nr_pages) == nr_pages;
-	if (all)
-		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
+	empty = balloon_pages_cover(start_pfn, nr_pages);
 	mutex_unlock(&b->lock);
-	return all;
+	return empty;
+}
+
+/* A page that nobody refers to is no obstacle when its block goes offline. */
+static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
+{
+	struct xen_balloon *b = &xen_balloon;
+	unsigned long i;
+
+	mutex_lock(&b->lock);
+	/* a lender may have been faster: then the offlining fails */
+	if (balloon_pages_cover(start_pfn, nr_pages)) {
+		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
+		for (i = 0; i < nr_pages; i++)
+			page_ref_dec(pfn_to_page(start_pfn + i));
+		b->leaving = nr_pages;
+	}
+	mutex_unlock(&b->lock);
+}
+
+static void pages_cancel_offline(unsigned long start_pfn,
+				 unsigned long nr_pages)
+{
+	struct xen_balloon *b = &xen_balloon;
+	unsigned long i;
+
+	mutex_lock(&b->lock);
+	if (b->leaving) {
+		for (i = 0; i < nr_pages; i++)
+			page_ref_inc(pfn_to_page(start_pfn + i));
+		balloon_pages_add(&b->pages, pfn_to_page(start_pfn), nr_pages);
+		b->leaving = 0;
+	}
+	mutex_unlock(&b->lock);
 }
 
 static void pages_changed(void)
@@ -807,7 +926,9 @@ static void pages_changed(void)
 
 static const struct balloon_hotplug_client hotplug_client = {
 	.online = pages_online,
+	.empty = pages_empty,
 	.offline = pages_offline,
+	.cancel_offline = pages_cancel_offline,
 	.changed = pages_changed,
 };
 #endif
@@ -829,6 +950,8 @@ void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 	b->ops = ops;
 	b->extents[RELEASE] = 1;
 	b->extents[POPULATE] = 1;
+	b->added_pfn = ULONG_MAX;
+	b->idle_since = jiffies;
 	balloon_pages_init(&b->pages, stats);
 	balloon_policy_progress(stats);
 	stats->max_schedule_delay = 8;
@@ -845,7 +968,9 @@ int __init xen_balloon_start(struct xen_balloon *b)
 {
 	struct task_struct *task;
 
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 	balloon_hotplug_init(&hotplug_client);
+#endif
 	balloon_debugfs_init(b);
 	task = kthread_run(worker, b, "xen-balloon");
 	if (IS_ERR(task))

@@ -14,43 +14,32 @@
  * The kernel asks one function for all memory blocks that come online.  Those
  * of other owners, and blocks of ours that were online before and so hold
  * memory, go the usual way.
+ *
+ * A block whose pages are all back in the balloon costs memory for its struct
+ * pages and gives nothing, so it is taken offline and removed, except in PV
+ * guests, where Xen holds the page tables that map it.
  */
 
-#include <linux/bitmap.h>
-#include <linux/cleanup.h>
 #include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/ioport.h>
-#include <linux/list.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
+#include <linux/xarray.h>
 
 #include "internal.h"
 
-/**
- * struct added_range - memory blocks that were added together
- * @list: in @ranges
- * @start_pfn: where they start
- * @nr_pages: how much they are
- * @handed: a bit a block: its pages were given to the balloon when it came
- *	online, so what it holds the next time is the kernel's
- */
-struct added_range {
-	struct list_head list;
-	unsigned long start_pfn;
-	unsigned long nr_pages;
-	unsigned long handed[];
-};
+/* What is known of a block that was added here, in blocks. */
+#define BLOCK_NEW	xa_mk_value(0)	/* was never online */
+#define BLOCK_HANDED	xa_mk_value(1)	/* its pages were given to the balloon */
 
-/* Protects ranges; taken inside mem_hotplug_lock, and nothing inside it. */
-static DEFINE_MUTEX(ranges_lock);
-static LIST_HEAD(ranges);
+/* The blocks that were added here, by their number.  Has its own lock. */
+static DEFINE_XARRAY(blocks);
 
 static const struct balloon_hotplug_client *client;
 
@@ -61,65 +50,75 @@ static unsigned long block_pages(void)
 	return memory_block_size_bytes() >> PAGE_SHIFT;
 }
 
-/* Context: ranges_lock is held. */
-static struct added_range *find_range(unsigned long pfn)
+static void forget_blocks(unsigned long pfn, unsigned long nr_pages)
 {
-	struct added_range *range;
+	unsigned long i;
 
-	list_for_each_entry(range, &ranges, list) {
-		if (pfn - range->start_pfn < range->nr_pages)
-			return range;
-	}
-	return NULL;
+	for (i = 0; i < nr_pages; i += block_pages())
+		xa_erase(&blocks, (pfn + i) / block_pages());
 }
 
-static unsigned long block_of(const struct added_range *range,
-			      unsigned long pfn)
+/* Ownership has to be known before the first block can come online. */
+static int note_blocks(unsigned long pfn, unsigned long nr_pages)
 {
-	return (pfn - range->start_pfn) / block_pages();
+	unsigned long i;
+	int ret;
+
+	for (i = 0; i < nr_pages; i += block_pages()) {
+		ret = xa_err(xa_store(&blocks, (pfn + i) / block_pages(),
+				      BLOCK_NEW, GFP_KERNEL));
+		if (ret) {
+			forget_blocks(pfn, nr_pages);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* The block that is being removed, by the worker, one at a time. */
+static unsigned long removing_pfn;
+
+static bool removing(unsigned long pfn)
+{
+	return removing_pfn && pfn == removing_pfn;
 }
 
 /* --- what the memory hotplug core tells ------------------------------------ */
 
 static void online_page(struct page *page, unsigned int order)
 {
-	unsigned long pfn = page_to_pfn(page);
-	struct added_range *range;
-	bool ours;
+	unsigned long block = page_to_pfn(page) / block_pages();
 
-	mutex_lock(&ranges_lock);
-	range = find_range(pfn);
-	ours = range && !test_bit(block_of(range, pfn), range->handed);
-	mutex_unlock(&ranges_lock);
-
-	if (ours)
+	/* one that could not be removed has nothing behind it either */
+	if (xa_load(&blocks, block) == BLOCK_NEW ||
+	    removing(block * block_pages()))
 		client->online(page, 1UL << order);
 	else
 		generic_online_page(page, order);
-}
-
-static void blocks_online(unsigned long pfn, unsigned long nr_pages)
-{
-	unsigned long end = pfn + nr_pages;
-	struct added_range *range;
-
-	mutex_lock(&ranges_lock);
-	for (; pfn < end; pfn += block_pages()) {
-		range = find_range(pfn);
-		if (range)
-			__set_bit(block_of(range, pfn), range->handed);
-	}
-	mutex_unlock(&ranges_lock);
 }
 
 static int memory_event(struct notifier_block *nb, unsigned long event,
 			void *data)
 {
 	struct memory_notify *notify = data;
+	unsigned long pfn = notify->start_pfn, nr_pages = notify->nr_pages, i;
 
-	if (event == MEM_ONLINE) {
-		blocks_online(notify->start_pfn, notify->nr_pages);
+	switch (event) {
+	case MEM_ONLINE:
+		for (i = 0; i < nr_pages; i += block_pages())
+			/* no other state leads here, so nothing is allocated */
+			xa_cmpxchg(&blocks, (pfn + i) / block_pages(),
+				   BLOCK_NEW, BLOCK_HANDED, GFP_KERNEL);
 		client->changed();
+		break;
+	case MEM_GOING_OFFLINE:
+		if (removing(pfn))
+			client->offline(pfn, nr_pages);
+		break;
+	case MEM_CANCEL_OFFLINE:
+		if (removing(pfn))
+			client->cancel_offline(pfn, nr_pages);
+		break;
 	}
 	return NOTIFY_OK;
 }
@@ -157,33 +156,6 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 	return res;
 }
 
-static void drop_range(struct added_range *range)
-{
-	mutex_lock(&ranges_lock);
-	list_del(&range->list);
-	mutex_unlock(&ranges_lock);
-	kfree(range);
-}
-
-/* Ownership is known before the first block can come online. */
-static struct added_range *note_range(const struct resource *res)
-{
-	unsigned long nr_pages = resource_size(res) >> PAGE_SHIFT;
-	unsigned long blocks = nr_pages / block_pages();
-	struct added_range *range;
-
-	range = kzalloc(struct_size(range, handed, BITS_TO_LONGS(blocks)),
-			GFP_KERNEL);
-	if (!range)
-		return NULL;
-	range->start_pfn = PHYS_PFN(res->start);
-	range->nr_pages = nr_pages;
-	mutex_lock(&ranges_lock);
-	list_add(&range->list, &ranges);
-	mutex_unlock(&ranges_lock);
-	return range;
-}
-
 /**
  * balloon_hotplug_add - add memory blocks with nothing behind them
  * @ops: the kind of domain
@@ -204,9 +176,8 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	unsigned long nr_pages = balloon_policy_add(want, available,
 						    block_pages(),
 						    sizeof(struct page));
-	struct added_range *range;
 	struct resource *res;
-	u64 start;
+	unsigned long pfn;
 	int ret;
 
 	if (!balloon_hotplug_possible())
@@ -216,29 +187,27 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	res = reserve_range(ops, nr_pages);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
-	start = res->start;
-	range = note_range(res);
-	if (!range) {
-		ret = -ENOMEM;
+	pfn = PHYS_PFN(res->start);
+	ret = note_blocks(pfn, nr_pages);
+	if (ret)
 		goto err_res;
-	}
 	if (ops->prepare_range) {
-		ret = ops->prepare_range(range->start_pfn, nr_pages);
+		ret = ops->prepare_range(pfn, nr_pages);
 		if (ret)
-			goto err_range;
+			goto err_blocks;
 	}
 
 	lock_device_hotplug();
 	/* the resource is the core's after that: it may merge it */
-	ret = add_memory_resource(memory_add_physaddr_to_nid(start), res,
+	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
 				  MHP_MERGE_RESOURCE);
 	unlock_device_hotplug();
 	if (ret)
-		goto err_range;
+		goto err_blocks;
 	return nr_pages;
 
-err_range:
-	drop_range(range);
+err_blocks:
+	forget_blocks(pfn, nr_pages);
 err_res:
 	release_resource(res);
 	kfree(res);
@@ -246,15 +215,85 @@ err_res:
 }
 
 /**
- * balloon_hotplug_remove - give memory blocks back that hold nothing
- * @most: pages to remove at most
+ * balloon_hotplug_next - go through the memory that was added, from its end
+ * @pfn: in: where the last call was, ULONG_MAX to begin; out: a piece of 2 MiB
+ *	in a block that was online
  *
- * Return: pages removed.
+ * Return: false where there is none before @pfn.
  */
-unsigned long balloon_hotplug_remove(unsigned long most)
+bool balloon_hotplug_next(unsigned long *pfn)
 {
-	return 0;
+	unsigned long block = *pfn / block_pages(), index, found = 0;
+	void *entry;
+	bool any = false;
+
+	if (*pfn != ULONG_MAX && *pfn % block_pages()) {
+		*pfn -= BALLOON_HUGE_PAGES;
+		return true;
+	}
+	xa_for_each(&blocks, index, entry) {
+		if (index >= block)
+			break;
+		if (entry != BLOCK_HANDED)
+			continue;
+		found = index;
+		any = true;
+	}
+	*pfn = any ? (found + 1) * block_pages() - BALLOON_HUGE_PAGES : 0;
+	return any;
 }
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+/* The last block whose pages are all in the balloon; 0: there is none. */
+static unsigned long empty_block(void)
+{
+	unsigned long index, found = 0;
+	void *entry;
+
+	xa_for_each(&blocks, index, entry) {
+		if (entry == BLOCK_HANDED &&
+		    client->empty(index * block_pages(), block_pages()))
+			found = index * block_pages();
+	}
+	return found;
+}
+
+/**
+ * balloon_hotplug_removable - whether there is a block with nothing in it
+ *
+ * Context: may sleep.
+ * Return: false also where blocks are kept for lending.
+ */
+bool balloon_hotplug_removable(void)
+{
+	return !xa_empty(&blocks) && !READ_ONCE(for_lending) && empty_block();
+}
+
+/**
+ * balloon_hotplug_remove - remove one block with nothing in it
+ *
+ * Context: may sleep; the locks of the instance that the client takes are not
+ * held.
+ * Return: pages removed; 0 where there was no such block; or a negative errno
+ * with the block as it was.
+ */
+long balloon_hotplug_remove(void)
+{
+	unsigned long pfn = empty_block();
+	int ret;
+
+	if (!pfn)
+		return 0;
+	removing_pfn = pfn;
+	ret = offline_and_remove_memory(PFN_PHYS(pfn),
+					memory_block_size_bytes());
+	removing_pfn = 0;
+	if (ret)
+		return ret;
+	forget_blocks(pfn, block_pages());
+	return block_pages();
+}
+#endif /* CONFIG_MEMORY_HOTREMOVE */
 
 /**
  * balloon_hotplug_for_lending - whether lent pages come from added memory

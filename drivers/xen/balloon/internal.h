@@ -9,6 +9,7 @@
 #define _XEN_BALLOON_INTERNAL_H
 
 #include <linux/bitmap.h>
+#include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -22,7 +23,7 @@
 
 /* The largest piece that moves: 2 MiB, whatever the page size is. */
 #define BALLOON_MAX_ORDER	(21 - PAGE_SHIFT)
-#define BALLOON_HUGE_PAGES	(1UL << BALLOON_MAX_ORDER)
+#define BALLOON_HUGE_PAGES	BIT(BALLOON_MAX_ORDER)
 #define BALLOON_NR_ORDERS	(BALLOON_MAX_ORDER + 1)
 
 /* Entries of one hypercall: 2 MiB of 4 KiB pages. */
@@ -77,7 +78,8 @@ struct balloon_view {
  * struct balloon_plan - the next step
  * @state: what it is; BALLOON_IDLE, BALLOON_GUEST_LOW and BALLOON_WAIT_ONLINE
  *	mean that there is nothing to do just now
- * @nr_pages: how many pages it is about
+ * @nr_pages: how many pages it is about; 0 in BALLOON_GUEST_LOW means that
+ *	min_kb is what holds the balloon back
  */
 struct balloon_plan {
 	enum balloon_state state;
@@ -120,8 +122,7 @@ void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 struct page *balloon_pages_take(struct balloon_pages *bp, bool low_only,
 				unsigned int *order);
 struct page *balloon_pages_take_huge(struct balloon_pages *bp);
-unsigned long balloon_pages_in_range(unsigned long start_pfn,
-				     unsigned long nr_pages);
+bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages);
 void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
 			      unsigned long nr_pages);
 unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
@@ -152,6 +153,7 @@ struct balloon_batch {
 /**
  * struct balloon_ops - how one kind of domain deals with Xen
  * @by_frame: pages are released one by one, whatever extent they come from
+ * @keeps_blocks: a memory block that was added cannot be removed
  * @memory_op: XENMEM_populate_physmap or XENMEM_decrease_reservation of @nr
  *	entries of Xen's own order; returns how many Xen did, or a negative
  *	errno; may stop anywhere
@@ -170,6 +172,7 @@ struct balloon_batch {
  */
 struct balloon_ops {
 	bool by_frame;
+	bool keeps_blocks;
 	long (*memory_op)(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 			  unsigned int xen_order);
 	long (*count)(unsigned int cmd);
@@ -219,26 +222,28 @@ long balloon_room(const struct balloon_ops *ops);
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 /**
  * struct balloon_hotplug_client - whom hotplug tells
- * @online: pages of ours came online; @order may exceed BALLOON_MAX_ORDER
- * @offline: the pages of a range that is being removed leave the balloon;
- *	false where they are not all in it
+ * @online: pages of a new block came online, with nothing behind them
+ * @empty: whether all pages of a block are in the balloon
+ * @offline: a block is being removed: its pages leave the balloon
+ * @cancel_offline: it stays after all: they are back in it
  * @changed: the worker may find something new to do
  */
 struct balloon_hotplug_client {
 	void (*online)(struct page *page, unsigned long nr_pages);
-	bool (*offline)(unsigned long start_pfn, unsigned long nr_pages);
+	bool (*empty)(unsigned long start_pfn, unsigned long nr_pages);
+	void (*offline)(unsigned long start_pfn, unsigned long nr_pages);
+	void (*cancel_offline)(unsigned long start_pfn, unsigned long nr_pages);
 	void (*changed)(void);
 };
 
 void balloon_hotplug_init(const struct balloon_hotplug_client *client);
 long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			 unsigned long available);
-unsigned long balloon_hotplug_remove(unsigned long most);
+bool balloon_hotplug_next(unsigned long *pfn);
 bool balloon_hotplug_for_lending(void);
 bool balloon_hotplug_possible(void);
 unsigned long balloon_most_pages(void);
 #else
-#define balloon_hotplug_init(client)	do { } while (0)
 static inline long balloon_hotplug_add(const struct balloon_ops *ops,
 				       unsigned long want,
 				       unsigned long available)
@@ -246,9 +251,9 @@ static inline long balloon_hotplug_add(const struct balloon_ops *ops,
 	return -EOPNOTSUPP;
 }
 
-static inline unsigned long balloon_hotplug_remove(unsigned long most)
+static inline bool balloon_hotplug_next(unsigned long *pfn)
 {
-	return 0;
+	return false;
 }
 
 static inline bool balloon_hotplug_for_lending(void)
@@ -256,14 +261,25 @@ static inline bool balloon_hotplug_for_lending(void)
 	return false;
 }
 
-static inline bool balloon_hotplug_possible(void)
+static inline unsigned long balloon_most_pages(void)
+{
+	return ULONG_MAX >> PAGE_SHIFT;
+}
+#endif
+
+#if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
+	defined(CONFIG_MEMORY_HOTREMOVE)
+bool balloon_hotplug_removable(void);
+long balloon_hotplug_remove(void);
+#else
+static inline bool balloon_hotplug_removable(void)
 {
 	return false;
 }
 
-static inline unsigned long balloon_most_pages(void)
+static inline long balloon_hotplug_remove(void)
 {
-	return ULONG_MAX >> PAGE_SHIFT;
+	return 0;
 }
 #endif
 
@@ -318,6 +334,7 @@ struct balloon_error {
  * @max_lent: max_lent_kb in pages; 0: no cap
  * @error: the last refusal
  * @said: bit by enum balloon_refusal: said in this episode
+ * @leaving: pages of a block that is being removed, in nobody's hands
  * @initial: current_pages at init, which the toolstack's offset is against
  *
  * @batch_lock: taken before @lock; who holds it moves memory, and owns the
@@ -328,13 +345,17 @@ struct balloon_error {
  * @extents: 2 MiB extents in the next hypercall, by direction
  * @no_huge_until: jiffies; until then 2 MiB is not asked of Xen
  * @no_huge: @no_huge_until is valid
+ * @added_pfn: where the search for added memory to give back stands
+ * @idle_since: jiffies; when the target was met
+ * @blocks_stay: a block could not be removed: not tried again until the target
+ *	changes
  *
  * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
  * @wq: the worker waits here for @flags
  * @moved_wq: woken when a step has moved something: boot and lenders wait here
  */
 struct xen_balloon {
-	struct mutex lock;
+	struct mutex lock;	/* the list and the counters */
 	struct balloon_stats *stats;
 	struct balloon_pages pages;
 	enum balloon_state state;
@@ -343,15 +364,19 @@ struct xen_balloon {
 	unsigned long max_lent;
 	struct balloon_error error;
 	unsigned long said;
+	unsigned long leaving;
 	unsigned long initial;
 
-	struct mutex batch_lock;
+	struct mutex batch_lock;	/* who moves memory */
 	struct balloon_batch batch;
 	const struct balloon_ops *ops;
 	struct balloon_counters counters;
 	unsigned int extents[2];
 	unsigned long no_huge_until;
 	bool no_huge;
+	unsigned long added_pfn;
+	unsigned long idle_since;
+	bool blocks_stay;
 
 	unsigned long flags;
 	wait_queue_head_t wq;

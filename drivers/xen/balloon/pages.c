@@ -303,29 +303,25 @@ struct page *balloon_pages_take_huge(struct balloon_pages *bp)
 }
 
 /**
- * balloon_pages_in_range - how many pages of a range are in the balloon
+ * balloon_pages_cover - whether all pages of a range are in the balloon
  * @start_pfn: its start, aligned to 2 MiB
  * @nr_pages: its length, a multiple of 2 MiB
  *
  * Context: the lock of the instance is held.
- * Return: pages.
+ * Return: true where they are.
  */
-unsigned long balloon_pages_in_range(unsigned long start_pfn,
-				     unsigned long nr_pages)
+bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages)
 {
-	unsigned long pfn = start_pfn, end = start_pfn + nr_pages, found = 0;
+	unsigned long pfn = start_pfn, end = start_pfn + nr_pages;
 
 	while (pfn < end) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned long step = 1;
 
-		if (is_extent(page)) {
-			step = 1UL << (page_private(page) & 0xff);
-			found += step;
-		}
-		pfn += step;
+		if (!is_extent(page))
+			return false;
+		pfn += 1UL << (page_private(page) & 0xff);
 	}
-	return found;
+	return true;
 }
 
 /**

@@ -229,6 +229,7 @@ static int pv_lend(struct page *page)
 
 const struct balloon_ops balloon_pv_ops = {
 	.by_frame = true,
+	.keeps_blocks = true,
 	.memory_op = memory_op,
 	.count = count_frames,
 	.prepare_range = pv_prepare_range,
