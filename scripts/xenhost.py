@@ -227,7 +227,7 @@ class Machine:
                 "-chardev", f"socket,id=com2,path={self.tmp}/com2",
                 "-serial", "chardev:com1", "-serial", "chardev:com2", *boot]
 
-    def start(self, limit=180):
+    def start(self, limit=600):
         """Boot until dom0 is up."""
         self.tmp = tempfile.mkdtemp(prefix="xenhost-")
         listeners = {}
