@@ -96,6 +96,9 @@
 /* How long a target has been met before empty memory blocks are removed. */
 #define SETTLED_TIME	(5 * HZ)
 
+/* How long the worker goes on giving after it was asked to freeze. */
+#define FREEZE_GRACE	(3 * HZ / 4)
+
 enum { RELEASE, POPULATE };
 
 struct balloon_stats balloon_stats;
@@ -825,9 +828,24 @@ void xen_balloon_kick(struct xen_balloon *b)
 	wake_up(&b->wq);
 }
 
+/* A toolstack restores a saved guest into a domain that may have no more than
+ * its target.  So who is asked to stand still while there is something to give
+ * gives it first, but does not hold anybody up for longer than FREEZE_GRACE.
+ */
+static bool gives_first(struct xen_balloon *b, unsigned long *asked)
+{
+	if (!freezing(current)) {
+		*asked = jiffies;
+		return false;
+	}
+	return READ_ONCE(b->state) == BALLOON_INFLATING &&
+	       time_before(jiffies, *asked + FREEZE_GRACE);
+}
+
 static int worker(void *data)
 {
 	struct xen_balloon *b = data;
+	unsigned long asked = jiffies;
 	long delay;
 
 	set_freezable();
@@ -837,12 +855,14 @@ static int worker(void *data)
 		/* pairs with the barrier of set_bit() and wake_up() in a kick */
 		smp_mb__after_atomic();
 		delay = xen_balloon_step(b);
+		cond_resched();
+		if (!delay && gives_first(b, &asked))
+			continue;
 		if (delay)
 			wait_event_freezable_timeout(b->wq,
 				test_bit(BALLOON_KICKED, &b->flags) ||
 				kthread_should_stop(), delay);
 		try_to_freeze();
-		cond_resched();
 	}
 	return 0;
 }
