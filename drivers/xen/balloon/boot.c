@@ -61,7 +61,6 @@ static unsigned long __init add_regions(struct xen_balloon *b)
 	unsigned long pfn, end, added = 0;
 	unsigned int i;
 
-	mutex_lock(&b->lock);
 	for (i = 0; i < XEN_EXTRA_MEM_MAX_REGIONS; i++) {
 		pfn = xen_extra_mem[i].start_pfn;
 		/* there is nothing beyond what mem= left */
@@ -70,10 +69,11 @@ static unsigned long __init add_regions(struct xen_balloon *b)
 			continue;
 		balloon_pages_clean(pfn_to_page(pfn), end - pfn);
 		balloon_pages_mark(pfn_to_page(pfn), end - pfn);
+		mutex_lock(&b->lock);
 		balloon_pages_add(&b->pages, pfn_to_page(pfn), end - pfn);
+		mutex_unlock(&b->lock);
 		added += end - pfn;
 	}
-	mutex_unlock(&b->lock);
 	return added;
 }
 
@@ -91,7 +91,9 @@ static long __init given_pages(const struct xen_balloon *b)
 	return pages;
 }
 
-/* More pages than Xen has given: to be given back. */
+/* More pages than Xen has given: to be given back.  Xen also counts some that
+ * the map does not show, so the last of them are known with the first target.
+ */
 static unsigned long __init count_debt(const struct xen_balloon *b)
 {
 	long pages = b->ops->count(XENMEM_current_reservation);
@@ -160,12 +162,13 @@ static void __init pay_debt(struct xen_balloon *b)
 		return;
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
-	wait_event_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
-			   min(balloon_boot_timeout, 86400U) * HZ);
+	wait_event_idle_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
+				min(balloon_boot_timeout, 86400U) * HZ);
 	missing = -xen_balloon_shortfall(b);
 	if (missing > 0)
 		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
 		       missing << (PAGE_SHIFT - 10), balloon_boot_timeout,
+		       b->error.what == BALLOON_REFUSED_NOT ? "not done yet" :
 		       xen_balloon_refusal_text(b->error.what));
 }
 

@@ -67,6 +67,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/log2.h>
+#include <linux/memory_hotplug.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
@@ -91,7 +92,7 @@
 #define MOST_EXTENTS	32
 
 /* Pieces of added memory that one step tries to get. */
-#define MOST_PIECES	16
+#define MOST_PIECES	4
 
 /* How long a target has been met before empty memory blocks are removed. */
 #define SETTLED_TIME	(5 * HZ)
@@ -163,19 +164,18 @@ static void set_state(struct xen_balloon *b, enum balloon_state state)
 /* A limit was met: it is the last error from now on, and said once until the
  * target is met.  Context: lock is held.
  */
-static void refused(struct xen_balloon *b, enum balloon_refusal what, int err,
-		    unsigned long nr_pages)
+static void refused(struct xen_balloon *b, enum balloon_refusal what, int err)
 {
 	b->error = (struct balloon_error){
 		.what = what,
 		.err = err,
-		.nr_pages = nr_pages,
+		.nr_pages = abs(xen_balloon_shortfall(b)),
 		.when = ktime_get_boottime_seconds(),
 	};
 	if (!__test_and_set_bit(what, &b->said))
 		pr_warn("%s (%d): %lu KiB from the target\n",
 			refusal_texts[what], err,
-			nr_pages << (PAGE_SHIFT - 10));
+			b->error.nr_pages << (PAGE_SHIFT - 10));
 }
 
 /**
@@ -190,8 +190,9 @@ void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
 			    unsigned long nr_pages)
 {
 	b->quarantined += nr_pages;
-	pr_warn_once("%lu pages at %#lx are lost: nobody knows who has them\n",
-		     nr_pages, page_to_pfn(page));
+	if (!__test_and_set_bit(BALLOON_SAID_LOST, &b->said))
+		pr_warn("%lu pages at %#lx are lost: nobody knows who has them\n",
+			nr_pages, page_to_pfn(page));
 }
 
 /* --- pieces of a batch ------------------------------------------------------ */
@@ -296,13 +297,15 @@ static void collect_added(struct xen_balloon *b, unsigned long want)
 
 	while (want >= BALLOON_HUGE_PAGES && batch->nr < b->extents[RELEASE] &&
 	       tries && balloon_hotplug_next(&b->added_pfn)) {
-		/* some of it is in the balloon */
-		if (PageOffline(pfn_to_page(b->added_pfn)))
+		struct page *page = pfn_to_online_page(b->added_pfn);
+
+		/* somebody set the block offline, or some is in the balloon */
+		if (!page || PageOffline(page))
 			continue;
 		tries--;
 		if (!get_piece(b->added_pfn))
 			continue;
-		add_entries(batch, pfn_to_page(b->added_pfn), 1);
+		add_entries(batch, page, 1);
 		want -= BALLOON_HUGE_PAGES;
 	}
 }
@@ -319,6 +322,7 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		gfp |= __GFP_ZERO;
 
 	batch->nr = 0;
+	batch->broken = false;
 	batch->order = b->ops->by_frame ? 0 : BALLOON_MAX_ORDER;
 	if (!b->ops->keeps_blocks)
 		collect_added(b, want);
@@ -454,6 +458,7 @@ unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 
 	/* Xen stopped somewhere inside this one: again, page by page */
 	batch->order = 0;
+	batch->broken = true;
 	batch->nr = 0;
 	add_entries(batch, page, BALLOON_HUGE_PAGES);
 	batch->nr = b->ops->hide(batch);
@@ -569,15 +574,10 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 	enum balloon_refusal why = BALLOON_REFUSED_HOST;
 	unsigned long moved = 0;
 	bool all = false;
-	long room;
 
 	/* after a refusal, and not before, it is worth asking for the cap */
-	if (b->state == BALLOON_HOST_FULL) {
-		room = balloon_room(b->ops);
-		if (room < want)
-			why = BALLOON_REFUSED_CAP;
-		want = min_t(unsigned long, want, room);
-	}
+	if (b->state == BALLOON_HOST_FULL)
+		want = min_t(unsigned long, want, balloon_room(b->ops));
 	if (want) {
 		moved = deflate_once(b, want, &all);
 		/* 2 MiB refused says nothing about pages */
@@ -587,10 +587,10 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 	if (moved || all)
 		return moved;
 
-	if (why == BALLOON_REFUSED_HOST && balloon_room(b->ops) < want)
+	if (!balloon_room(b->ops))
 		why = BALLOON_REFUSED_CAP;
 	mutex_lock(&b->lock);
-	refused(b, why, -ENOMEM, xen_balloon_shortfall(b));
+	refused(b, why, -ENOMEM);
 	mutex_unlock(&b->lock);
 	return 0;
 }
@@ -635,7 +635,7 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 			return added;
 	}
 	mutex_lock(&b->lock);
-	refused(b, why, added, xen_balloon_shortfall(b));
+	refused(b, why, added);
 	if (why == BALLOON_REFUSED_CAP)
 		set_state(b, BALLOON_HOST_FULL);
 	/* a target that will never be met must settle */
@@ -688,7 +688,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 	struct balloon_view view = {
 		.current_pages = stats->current_pages,
 		.target_pages = READ_ONCE(stats->target_pages),
-		.floor = b->floor,
+		.floor = READ_ONCE(b->floor),
 		.listed = balloon_pages_count(&b->pages),
 		.lent = stats->target_unpopulated,
 		.total_pages = stats->total_pages - b->quarantined,
@@ -703,7 +703,8 @@ static long try_again(struct xen_balloon *b)
 {
 	if (!balloon_policy_failure(b->stats)) {
 		set_state(b, BALLOON_CANCELLED);
-		pr_warn_once("giving up after max_retry_count tries; write a target to start again\n");
+		if (!__test_and_set_bit(BALLOON_SAID_CANCELLED, &b->said))
+			pr_warn("giving up after max_retry_count tries; write a target to start again\n");
 		return MAX_SCHEDULE_TIMEOUT;
 	}
 	return msecs_to_jiffies(balloon_policy_delay_ms(b->stats));
@@ -729,7 +730,7 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		break;
 	case BALLOON_WAIT_ONLINE:
 		/* the block that comes online wakes us */
-		if (!__test_and_set_bit(BALLOON_NR_REFUSALS, &b->said))
+		if (!__test_and_set_bit(BALLOON_SAID_OFFLINE, &b->said))
 			pr_info("waiting for %lu KiB of added memory to be set online\n",
 				plan->nr_pages << (PAGE_SHIFT - 10));
 		return MAX_SCHEDULE_TIMEOUT;
@@ -745,11 +746,16 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		set_state(b, BALLOON_HOST_FULL);
 		break;
 	case BALLOON_INFLATING:
+		/* there were pages, and Xen took none of them */
+		if (b->batch.nr) {
+			set_state(b, BALLOON_HOST_FULL);
+			refused(b, BALLOON_REFUSED_RELEASE, -EIO);
+			break;
+		}
 		set_state(b, BALLOON_GUEST_LOW);
 		fallthrough;
 	case BALLOON_GUEST_LOW:
-		refused(b, BALLOON_REFUSED_GUEST, -ENOMEM,
-			-xen_balloon_shortfall(b));
+		refused(b, BALLOON_REFUSED_GUEST, -ENOMEM);
 		break;
 	default:
 		break;
@@ -778,6 +784,11 @@ long xen_balloon_step(struct xen_balloon *b)
 		b->no_huge = false;
 		b->blocks_stay = false;
 		b->added_pfn = ULONG_MAX;
+	} else if (b->state == BALLOON_CANCELLED) {
+		/* only a target starts it again */
+		mutex_unlock(&b->lock);
+		mutex_unlock(&b->batch_lock);
+		return MAX_SCHEDULE_TIMEOUT;
 	}
 	plan = make_plan(b);
 	/* host-full stays until something comes: see deflate() */
@@ -809,8 +820,7 @@ long xen_balloon_step(struct xen_balloon *b)
 	mutex_unlock(&b->lock);
 	mutex_unlock(&b->batch_lock);
 
-	if (moved || plan.state == BALLOON_IDLE)
-		wake_up_all(&b->moved_wq);
+	wake_up_all(&b->moved_wq);
 	return delay;
 }
 
@@ -842,6 +852,11 @@ static bool gives_first(struct xen_balloon *b, unsigned long *asked)
 	       time_before(jiffies, *asked + FREEZE_GRACE);
 }
 
+static bool kicked(struct xen_balloon *b)
+{
+	return test_bit(BALLOON_KICKED, &b->flags) || kthread_should_stop();
+}
+
 static int worker(void *data)
 {
 	struct xen_balloon *b = data;
@@ -859,9 +874,7 @@ static int worker(void *data)
 		if (!delay && gives_first(b, &asked))
 			continue;
 		if (delay)
-			wait_event_freezable_timeout(b->wq,
-				test_bit(BALLOON_KICKED, &b->flags) ||
-				kthread_should_stop(), delay);
+			wait_event_freezable_timeout(b->wq, kicked(b), delay);
 		try_to_freeze();
 	}
 	return 0;
@@ -900,6 +913,9 @@ static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
 	struct xen_balloon *b = &xen_balloon;
 	bool empty;
 
+	/* what is offline has no pages to look at */
+	if (!pfn_to_online_page(start_pfn))
+		return false;
 	mutex_lock(&b->lock);
 	empty = balloon_pages_cover(start_pfn, nr_pages);
 	mutex_unlock(&b->lock);
@@ -951,6 +967,13 @@ static const struct balloon_hotplug_client hotplug_client = {
 	.cancel_offline = pages_cancel_offline,
 	.changed = pages_changed,
 };
+
+static void __init watch_blocks(void)
+{
+	balloon_hotplug_init(&hotplug_client);
+}
+#else
+static void __init watch_blocks(void) { }
 #endif
 
 /**
@@ -988,9 +1011,7 @@ int __init xen_balloon_start(struct xen_balloon *b)
 {
 	struct task_struct *task;
 
-#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-	balloon_hotplug_init(&hotplug_client);
-#endif
+	watch_blocks();
 	balloon_debugfs_init(b);
 	task = kthread_run(worker, b, "xen-balloon");
 	if (IS_ERR(task))

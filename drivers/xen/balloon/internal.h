@@ -51,6 +51,7 @@ enum balloon_state {
 	BALLOON_HOST_FULL,
 	BALLOON_WAIT_ONLINE,
 	BALLOON_CANCELLED,
+	/* private: */
 	BALLOON_NR_STATES,
 };
 
@@ -133,6 +134,7 @@ unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
  * struct balloon_batch - what one hypercall moves
  * @nr: entries in use
  * @order: Linux order of every entry: 0 or BALLOON_MAX_ORDER
+ * @broken: the pages are those of an extent inside which Xen stopped
  * @pages: the first page of each entry
  * @frames: the frame of each: a GFN or (PV) MFN towards Xen, and what Xen
  *	answers
@@ -144,6 +146,7 @@ unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
 struct balloon_batch {
 	unsigned int nr;
 	unsigned int order;
+	bool broken;
 	struct page *pages[BALLOON_BATCH];
 	xen_pfn_t frames[BALLOON_BATCH];
 	DECLARE_BITMAP(moved, BALLOON_BATCH);
@@ -301,6 +304,10 @@ enum balloon_refusal {
 	BALLOON_REFUSED_RELEASE,
 	BALLOON_REFUSED_GUEST,
 	BALLOON_REFUSED_ADD,
+	/* private: said once as well, but no limits */
+	BALLOON_SAID_OFFLINE,
+	BALLOON_SAID_CANCELLED,
+	BALLOON_SAID_LOST,
 	BALLOON_NR_REFUSALS,
 };
 
@@ -330,8 +337,9 @@ struct balloon_error {
  * @pages: the ballooned pages
  * @state: what it is doing
  * @quarantined: pages that are neither the guest's nor surely Xen's
- * @floor: min_kb in pages
- * @max_lent: max_lent_kb in pages; 0: no cap
+ * @floor: min_kb in pages; written at any time, read once a step
+ * @max_lent: max_lent_kb in pages, likewise; 0: no cap
+ * @lent_ram: pages of RAM that were ballooned out to be lent
  * @error: the last refusal
  * @said: bit by enum balloon_refusal: said in this episode
  * @leaving: pages of a block that is being removed, in nobody's hands
@@ -362,6 +370,7 @@ struct xen_balloon {
 	unsigned long quarantined;
 	unsigned long floor;
 	unsigned long max_lent;
+	unsigned long lent_ram;
 	struct balloon_error error;
 	unsigned long said;
 	unsigned long leaving;

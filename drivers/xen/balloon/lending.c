@@ -29,23 +29,51 @@
 /* How long a borrower waits for added memory that nobody sets online. */
 #define ONLINE_TIME	(5 * HZ)
 
-/* Put one page of the borrower's back.  Context: lock is held. */
-static void take_back(struct xen_balloon *b, struct page *page)
+/* A page that somebody still uses must never be populated. */
+static bool in_use(struct page *page)
 {
-	bool in_use = page_count(page) != 1 || PagePrivate(page) ||
-		      PageForeign(page);
+	return page_count(page) != 1 || PagePrivate(page) || PageForeign(page);
+}
 
-	balloon_pages_clean(page, 1);
-	balloon_pages_mark(page, 1);
-	if (in_use)
-		xen_balloon_quarantine(b, page, 1);
-	else
-		balloon_pages_add(&b->pages, page, 1);
-	b->stats->target_unpopulated--;
+/* What more pages, or a larger shortfall, are to the worker: nothing, where it
+ * waits for the host.
+ */
+static void kick_to_grow(struct xen_balloon *b)
+{
+	if (xen_balloon_shortfall(b) > 0 &&
+	    READ_ONCE(b->state) != BALLOON_HOST_FULL)
+		xen_balloon_kick(b);
+}
+
+static void give_back(struct xen_balloon *b, unsigned int nr_pages,
+		      struct page **pages)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < nr_pages; i++) {
+		if (!pages[i])
+			continue;
+		balloon_pages_clean(pages[i], 1);
+		balloon_pages_mark(pages[i], 1);
+		nr++;
+	}
+	mutex_lock(&b->lock);
+	for (i = 0; i < nr_pages; i++) {
+		if (!pages[i])
+			continue;
+		if (in_use(pages[i]))
+			xen_balloon_quarantine(b, pages[i], 1);
+		else
+			balloon_pages_add(&b->pages, pages[i], 1);
+	}
+	b->stats->target_unpopulated -= nr;
+	b->lent_ram -= min_t(unsigned long, b->lent_ram, nr);
+	mutex_unlock(&b->lock);
+	kick_to_grow(b);
 }
 
 /* Move up to @nr_pages from the balloon to @pages; how many there were, or a
- * negative errno with nothing taken.  Context: lock is held.
+ * negative errno with nothing taken.
  */
 static int lend(struct xen_balloon *b, unsigned int nr_pages,
 		struct page **pages)
@@ -54,6 +82,7 @@ static int lend(struct xen_balloon *b, unsigned int nr_pages,
 	struct page *page;
 	int ret;
 
+	mutex_lock(&b->lock);
 	while (got < nr_pages) {
 		order = min_t(unsigned int, ilog2(nr_pages - got),
 			      BALLOON_MAX_ORDER);
@@ -63,30 +92,18 @@ static int lend(struct xen_balloon *b, unsigned int nr_pages,
 		balloon_pages_unmark(page, 1UL << order);
 		for (i = 0; i < 1U << order; i++)
 			pages[got++] = page + i;
-		b->stats->target_unpopulated += 1UL << order;
 	}
+	b->stats->target_unpopulated += got;
+	mutex_unlock(&b->lock);
+
 	for (i = 0; b->ops->lend && i < got; i++) {
 		ret = b->ops->lend(pages[i]);
-		if (ret)
-			goto undo;
+		if (ret) {
+			give_back(b, got, pages);
+			return ret;
+		}
 	}
 	return got;
-
-undo:
-	for (i = 0; i < got; i++)
-		take_back(b, pages[i]);
-	return ret;
-}
-
-static int lend_locked(struct xen_balloon *b, unsigned int nr_pages,
-		       struct page **pages)
-{
-	int ret;
-
-	mutex_lock(&b->lock);
-	ret = lend(b, nr_pages, pages);
-	mutex_unlock(&b->lock);
-	return ret;
 }
 
 static bool something_listed(struct xen_balloon *b)
@@ -122,36 +139,22 @@ static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 	return something_listed(b);
 }
 
-/* Balloon memory out for the borrower.  Context: batch_lock is held. */
+/* Balloon memory out for the borrower; whether some was.  Context: batch_lock
+ * is held.
+ */
 static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
 {
-	bool capped;
+	unsigned long most = READ_ONCE(b->max_lent), moved;
 
-	mutex_lock(&b->lock);
-	capped = b->max_lent && nr_pages > b->max_lent -
-			min(b->max_lent, b->stats->target_unpopulated);
-	mutex_unlock(&b->lock);
-	if (capped || si_mem_available() < nr_pages)
+	if (most && (nr_pages > most || b->lent_ram > most - nr_pages))
 		return false;
-	return xen_balloon_inflate(b, nr_pages, GFP_USER);
-}
-
-static void give_back(struct xen_balloon *b, unsigned int nr_pages,
-		      struct page **pages)
-{
-	unsigned int i;
-	bool grow;
-
+	if (si_mem_available() < nr_pages)
+		return false;
+	moved = xen_balloon_inflate(b, nr_pages, GFP_USER);
 	mutex_lock(&b->lock);
-	for (i = 0; i < nr_pages; i++) {
-		if (pages[i])
-			take_back(b, pages[i]);
-	}
-	/* a balloon that waits for the host is not helped by more pages */
-	grow = xen_balloon_shortfall(b) > 0 && b->state != BALLOON_HOST_FULL;
+	b->lent_ram += moved;
 	mutex_unlock(&b->lock);
-	if (grow)
-		xen_balloon_kick(b);
+	return moved;
 }
 
 static int borrow(struct xen_balloon *b, unsigned int nr_pages,
@@ -162,7 +165,7 @@ static int borrow(struct xen_balloon *b, unsigned int nr_pages,
 	int ret;
 
 	/* what is in the balloon can be had without waiting for anybody */
-	ret = lend_locked(b, nr_pages, pages);
+	ret = lend(b, nr_pages, pages);
 	if (ret == nr_pages)
 		return 0;
 
@@ -178,14 +181,13 @@ static int borrow(struct xen_balloon *b, unsigned int nr_pages,
 			adding = false;
 			more = inflate_for(b, nr_pages - got);
 		}
-		ret = lend_locked(b, nr_pages - got, pages + got);
+		ret = lend(b, nr_pages - got, pages + got);
 	}
 	mutex_unlock(&b->batch_lock);
 	if (got < nr_pages)
 		give_back(b, got, pages);
 	/* memory that was ballooned out for it is made up for */
-	if (xen_balloon_shortfall(b) > 0)
-		xen_balloon_kick(b);
+	kick_to_grow(b);
 	if (got == nr_pages)
 		return 0;
 	return ret < 0 ? ret : -ENOMEM;

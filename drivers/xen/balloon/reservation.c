@@ -42,9 +42,6 @@
 /* Xen counts in 4 KiB; its order of one page of ours. */
 #define XEN_ORDER	ilog2(XEN_PFN_PER_PAGE)
 
-/* Pages of one batch that Xen may refuse before the others are left alone. */
-#define MOST_REFUSALS	8
-
 bool __read_mostly xen_scrub_pages = IS_ENABLED(CONFIG_XEN_SCRUB_PAGES_DEFAULT);
 core_param(xen_scrub_pages, xen_scrub_pages, bool, 0);
 
@@ -274,6 +271,8 @@ static unsigned int call(const struct balloon_ops *ops, unsigned int cmd,
 static void settle_page(const struct balloon_ops *ops,
 			struct balloon_batch *batch, unsigned int i)
 {
+	/* one frame that was never tried before is in or out, not between */
+	bool whole = XEN_PFN_PER_PAGE == 1 && !batch->broken;
 	unsigned int frame, out = 0;
 
 	if (!ops->is_out)
@@ -289,7 +288,8 @@ static void settle_page(const struct balloon_ops *ops,
 		if (ret <= 0)
 			ret = ops->is_out(gfn);
 		if (ret < 0) {
-			__set_bit(i, batch->unsure);
+			if (!whole)
+				__set_bit(i, batch->unsure);
 			return;
 		}
 		out += ret;
@@ -323,7 +323,7 @@ unsigned int balloon_release(const struct balloon_ops *ops,
 			     struct balloon_batch *batch,
 			     struct balloon_counters *counters, u64 *ns)
 {
-	unsigned int i = 0, refusals = 0, done;
+	unsigned int i = 0, done;
 	u64 again;
 
 	bitmap_zero(batch->moved, BALLOON_BATCH);
@@ -333,9 +333,9 @@ unsigned int balloon_release(const struct balloon_ops *ops,
 			    counters, i ? &again : ns);
 		bitmap_set(batch->moved, i, done);
 		i += done;
-		if (i == batch->nr || batch->order ||
-		    ++refusals > MOST_REFUSALS)
+		if (i == batch->nr || batch->order)
 			break;
+		/* every one: behind this one there may be holes as well */
 		settle_page(ops, batch, i++);
 	}
 	return bitmap_weight(batch->moved, batch->nr);

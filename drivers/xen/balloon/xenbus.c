@@ -27,8 +27,16 @@
 #include "internal.h"
 
 #ifdef CONFIG_MEMORY_HOTPLUG
-/* Set by the PV setup code; the limit is restored with the first target. */
+/* Set by the PV setup code, which limits memory until there is a balloon. */
 u64 xen_saved_max_mem_size;
+
+static void lift_limit(void)
+{
+	if (xen_saved_max_mem_size)
+		max_mem_size = xen_saved_max_mem_size;
+}
+#else
+static void lift_limit(void) { }
 #endif
 
 /* What a key under memory/ says, in pages. */
@@ -76,12 +84,8 @@ static void target_changed(struct xenbus_watch *watch, const char *path,
 	unsigned long pages;
 	int ret;
 
-#ifdef CONFIG_MEMORY_HOTPLUG
 	/* from now on the balloon says how much memory there is */
-	if (xen_saved_max_mem_size)
-		max_mem_size = xen_saved_max_mem_size;
-#endif
-
+	lift_limit();
 	ret = read_pages("target", &pages);
 	/* dom0 has none unless somebody sets one */
 	if (ret == -ENOENT)
