@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """proof: run many scenarios and show how far they are.
 
-  proof test       what `make test` runs: every scenario once; prove runs the
-                   groups of scripts/scenario plan, two at a time
+  proof test       what `make test` runs: every scenario once, or with SIZE=all
+                   with every type of guest; prove runs the groups of
+                   scripts/scenario plan, two at a time
   proof compare    every scenario that reproduces a defect, with every driver
 
 scripts/test and scripts/compare check the input and call this.
@@ -180,7 +181,8 @@ def build(groups, driver):
 
 def test():
     started = time.monotonic()
-    groups = plan("everyday", os.path.join(BUILD, "plan", "everyday"))
+    groups = plan(os.environ["SIZE"],
+                  os.path.join(BUILD, "plan", os.environ["SIZE"]))
     build(groups, os.environ["DRIVER"])
     total = sum(len(group.members) for group in groups)
     show = Show(total)
