@@ -228,14 +228,20 @@ static void give_to_kernel(struct page *page, unsigned long nr_pages)
 
 	balloon_pages_unmark(page, nr_pages);
 	while (nr_pages) {
-		order = balloon_chunk_order(page_to_pfn(page), nr_pages);
-		while (order && page_zone(page) !=
-				page_zone(page + (1UL << order) - 1))
-			order--;
+		order = balloon_extent_order(page, nr_pages);
 		free_reserved_pages(page, order);
 		page += 1UL << order;
 		nr_pages -= 1UL << order;
 	}
+}
+
+static void begin_batch(struct balloon_batch *batch, unsigned int order)
+{
+	batch->nr = 0;
+	batch->order = order;
+	batch->broken = false;
+	bitmap_zero(batch->moved, BALLOON_BATCH);
+	bitmap_zero(batch->unsure, BALLOON_BATCH);
 }
 
 static void add_entries(struct balloon_batch *batch, struct page *page,
@@ -321,9 +327,7 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	if (READ_ONCE(xen_scrub_pages))
 		gfp |= __GFP_ZERO;
 
-	batch->nr = 0;
-	batch->broken = false;
-	batch->order = b->ops->by_frame ? 0 : BALLOON_MAX_ORDER;
+	begin_batch(batch, b->ops->by_frame ? 0 : BALLOON_MAX_ORDER);
 	if (!b->ops->keeps_blocks)
 		collect_added(b, want);
 	if (batch->nr)
@@ -360,11 +364,12 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 static void hide(struct xen_balloon *b)
 {
 	struct balloon_batch *batch = &b->batch;
-	unsigned int i, hidden;
+	unsigned int i, nr, hidden;
 	bool high = false;
 
-	for (i = 0; i < batch->nr; i++) {
-		balloon_pages_mark(batch->pages[i], entry_pages(batch));
+	for (i = 0; i < batch->nr; i += nr) {
+		nr = run_length(batch, i);
+		balloon_pages_mark(batch->pages[i], nr * entry_pages(batch));
 		high |= PageHighMem(batch->pages[i]);
 	}
 	if (high)
@@ -457,9 +462,8 @@ unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 		return moved;
 
 	/* Xen stopped somewhere inside this one: again, page by page */
-	batch->order = 0;
+	begin_batch(batch, 0);
 	batch->broken = true;
-	batch->nr = 0;
 	add_entries(batch, page, BALLOON_HUGE_PAGES);
 	batch->nr = b->ops->hide(batch);
 	balloon_release(b->ops, batch, &b->counters, &ns);
@@ -482,8 +486,7 @@ static void take_out(struct xen_balloon *b, unsigned long want)
 	struct page *page;
 	unsigned int order;
 
-	batch->nr = 0;
-	batch->order = BALLOON_MAX_ORDER;
+	begin_batch(batch, BALLOON_MAX_ORDER);
 	while (want >= BALLOON_HUGE_PAGES && huge_allowed(b) &&
 	       batch->nr < b->extents[POPULATE]) {
 		page = balloon_pages_take_huge(&b->pages);

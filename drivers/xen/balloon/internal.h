@@ -127,6 +127,7 @@ bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages);
 void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
 			      unsigned long nr_pages);
 unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
+unsigned int balloon_extent_order(struct page *page, unsigned long nr_pages);
 
 /* --- reservation: frames to Xen and back --------------------------------- */
 
@@ -138,8 +139,8 @@ unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
  * @pages: the first page of each entry
  * @frames: the frame of each: a GFN or (PV) MFN towards Xen, and what Xen
  *	answers
- * @moved: entries that Xen took or gave
- * @unsure: entries of which nobody knows whether Xen has them
+ * @moved: entries that Xen took or gave; none in a new batch
+ * @unsure: entries of which nobody knows whether Xen has them; likewise
  *
  * Belongs to the holder of the instance's batch_lock.
  */

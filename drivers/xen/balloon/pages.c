@@ -32,7 +32,7 @@
 #define EXTENT_TAG	0x58620000UL
 
 /**
- * balloon_chunk_order - the largest extent at the start of a range
+ * balloon_chunk_order - the largest aligned chunk at the start of a range
  * @pfn: its first page
  * @nr_pages: its length, at least 1
  *
@@ -44,6 +44,23 @@ unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages)
 				   __fls(nr_pages));
 
 	return pfn ? min_t(unsigned int, order, __ffs(pfn)) : order;
+}
+
+/**
+ * balloon_extent_order - the largest extent at the start of a range
+ * @page: its first page
+ * @nr_pages: its length, at least 1
+ *
+ * Return: the order, at most BALLOON_MAX_ORDER; all of it is in one zone.
+ */
+unsigned int balloon_extent_order(struct page *page, unsigned long nr_pages)
+{
+	unsigned int order = balloon_chunk_order(page_to_pfn(page), nr_pages);
+
+	/* zones may begin anywhere */
+	while (order && page_zone(page) != page_zone(page + BIT(order) - 1))
+		order--;
+	return order;
 }
 
 /**
@@ -215,11 +232,7 @@ void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 	unsigned int order;
 
 	while (nr_pages) {
-		order = balloon_chunk_order(page_to_pfn(page), nr_pages);
-		/* zones may begin anywhere */
-		while (order && page_zone(page) !=
-				page_zone(page + (1UL << order) - 1))
-			order--;
+		order = balloon_extent_order(page, nr_pages);
 		add_extent(bp, page, order);
 		page += 1UL << order;
 		nr_pages -= 1UL << order;

@@ -326,8 +326,6 @@ unsigned int balloon_release(const struct balloon_ops *ops,
 	unsigned int i = 0, done;
 	u64 again;
 
-	bitmap_zero(batch->moved, BALLOON_BATCH);
-	bitmap_zero(batch->unsure, BALLOON_BATCH);
 	while (i < batch->nr) {
 		done = call(ops, XENMEM_decrease_reservation, batch, i,
 			    counters, i ? &again : ns);
@@ -360,8 +358,6 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 {
 	unsigned int i, done;
 
-	bitmap_zero(batch->moved, BALLOON_BATCH);
-	bitmap_zero(batch->unsure, BALLOON_BATCH);
 	for (i = 0; i < batch->nr; i++)
 		batch->frames[i] = page_to_xen_pfn(batch->pages[i]);
 	done = call(ops, XENMEM_populate_physmap, batch, 0, counters, ns);
