@@ -77,18 +77,22 @@ static unsigned long __init add_regions(struct xen_balloon *b)
 	return added;
 }
 
-/* RAM that the domain was given, where that is not read off the memory map. */
+/* RAM that the domain was given, where that is not read off the memory map; 0
+ * where it is.
+ */
 static long __init given_pages(const struct xen_balloon *b)
 {
 	long pages = 0;
 
 	if (xen_initial_domain())
-		pages = b->ops->count(XENMEM_current_reservation) /
-			(long)XEN_PFN_PER_PAGE;
-	if (pages <= 0 && xen_pv_domain())
-		pages = min_t(long, max_pfn,
-			      xen_start_info->nr_pages - xen_released_pages);
-	return pages;
+		pages = b->ops->count(XENMEM_current_reservation);
+	if (pages > 0)
+		return pages / (long)XEN_PFN_PER_PAGE;
+	if (!xen_pv_domain())
+		return 0;
+	if (xen_released_pages >= xen_start_info->nr_pages)
+		return -ERANGE;
+	return min(max_pfn, xen_start_info->nr_pages - xen_released_pages);
 }
 
 /* More pages than Xen has given: to be given back.  Xen also counts some that

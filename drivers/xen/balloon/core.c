@@ -893,6 +893,8 @@ static int worker(void *data)
 void balloon_set_new_target(unsigned long pages)
 {
 	WRITE_ONCE(balloon_stats.target_pages, pages);
+	/* who sees the bit sees the target as well */
+	smp_mb__before_atomic();
 	set_bit(BALLOON_NEW_TARGET, &xen_balloon.flags);
 	xen_balloon_kick(&xen_balloon);
 }
