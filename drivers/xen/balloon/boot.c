@@ -135,10 +135,13 @@ static int __init count_pages(struct xen_balloon *b)
 	return 0;
 }
 
-static int __init balloon_init(void)
+/* Before anybody can borrow pages: the grant table of an HVM or PVH guest is
+ * the first, as soon as the core initcalls run.  Where empty regions were given
+ * to unpopulated-alloc, that was done even earlier.
+ */
+static int __init balloon_early_init(void)
 {
 	struct xen_balloon *b = &xen_balloon;
-	int ret;
 
 	if (!xen_domain())
 		return -ENODEV;
@@ -146,9 +149,18 @@ static int __init balloon_init(void)
 	xen_balloon_setup(b, &balloon_stats, xen_pv_domain() ?
 			  &balloon_pv_ops : &balloon_translated_ops);
 	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
-	ret = count_pages(b);
-	if (ret)
-		return ret;
+	return count_pages(b);
+}
+pure_initcall(balloon_early_init);
+
+static int __init balloon_init(void)
+{
+	struct xen_balloon *b = &xen_balloon;
+	int ret;
+
+	if (!xen_domain() || !b->stats->total_pages)
+		return -ENODEV;
+
 	ret = xen_balloon_start(b);
 	if (ret)
 		return ret;
@@ -181,7 +193,7 @@ static int __init balloon_boot_wait(void)
 {
 	struct xen_balloon *b = &xen_balloon;
 
-	if (!xen_domain() || !b->ops)
+	if (!xen_domain() || !b->stats->total_pages)
 		return 0;
 	if (!xen_pv_domain())
 		pay_debt(b);
