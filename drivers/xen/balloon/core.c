@@ -255,6 +255,30 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 
 /* --- inflating ---------------------------------------------------------------- */
 
+/**
+ * xen_balloon_available - what the guest could spare
+ *
+ * Return: pages, caches that it can drop included.
+ */
+unsigned long xen_balloon_available(void)
+{
+	BALLOON_STUB(xen_balloon_available);
+	return max(si_mem_available(), 0L);
+}
+
+/**
+ * xen_balloon_alloc - where the balloon gets its pages from
+ * @gfp: how hard to try
+ * @order: how many
+ *
+ * Return: the first page, or NULL.
+ */
+struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order)
+{
+	BALLOON_STUB(xen_balloon_alloc, gfp, order);
+	return alloc_pages(gfp, order);
+}
+
 /* Allocate an extent and take it out of the managed pages. */
 static struct page *get_extent(gfp_t gfp, unsigned int order)
 {
@@ -263,7 +287,7 @@ static struct page *get_extent(gfp_t gfp, unsigned int order)
 	/* what takes an effort is only asked for a page at a time */
 	if (order)
 		gfp = (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
-	page = alloc_pages(gfp, order);
+	page = xen_balloon_alloc(gfp, order);
 	if (!page)
 		return NULL;
 	if (order)
@@ -610,8 +634,7 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
  */
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 {
-	long added = balloon_hotplug_add(b->ops, want,
-					 max(si_mem_available(), 0L));
+	long added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
 
 	if (added > 0) {
 		mutex_lock(&b->lock);
@@ -695,7 +718,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 		.listed = balloon_pages_count(&b->pages),
 		.lent = stats->target_unpopulated,
 		.total_pages = stats->total_pages - b->quarantined,
-		.available = max(si_mem_available(), 0L),
+		.available = xen_balloon_available(),
 	};
 
 	return balloon_policy_plan(&view);

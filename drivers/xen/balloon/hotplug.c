@@ -173,13 +173,13 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			 unsigned long available)
 {
-	unsigned long nr_pages = balloon_policy_add(want, available,
-						    block_pages(),
-						    sizeof(struct page));
+	unsigned long pfn, nr_pages;
 	struct resource *res;
-	unsigned long pfn;
 	int ret;
 
+	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
+	nr_pages = balloon_policy_add(want, available, block_pages(),
+				      sizeof(struct page));
 	if (!balloon_hotplug_possible())
 		return -EOPNOTSUPP;
 	if (!nr_pages)
@@ -302,6 +302,7 @@ long balloon_hotplug_remove(void)
  */
 bool balloon_hotplug_for_lending(void)
 {
+	BALLOON_STUB(balloon_hotplug_for_lending);
 	return READ_ONCE(for_lending);
 }
 

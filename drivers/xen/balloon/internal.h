@@ -21,6 +21,18 @@
 #undef pr_fmt
 #define pr_fmt(fmt) "xen:balloon: " fmt
 
+/*
+ * A function that tests may replace, in their own task only, begins with this.
+ * Nothing is left of it in a kernel without the tests.
+ */
+#if IS_ENABLED(CONFIG_XEN_BALLOON_KUNIT_TEST)
+#include <kunit/static_stub.h>
+#define BALLOON_STUB(function, ...)					\
+	KUNIT_STATIC_STUB_REDIRECT(function, ##__VA_ARGS__)
+#else
+#define BALLOON_STUB(...)	do { } while (0)
+#endif
+
 /* The largest piece that moves: 2 MiB, whatever the page size is. */
 #define BALLOON_MAX_ORDER	(21 - PAGE_SHIFT)
 #define BALLOON_HUGE_PAGES	BIT(BALLOON_MAX_ORDER)
@@ -400,6 +412,8 @@ void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 int xen_balloon_start(struct xen_balloon *b);
 long xen_balloon_step(struct xen_balloon *b);
 void xen_balloon_kick(struct xen_balloon *b);
+unsigned long xen_balloon_available(void);
+struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
 unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 				  gfp_t gfp);
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
@@ -408,6 +422,13 @@ void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
 long xen_balloon_shortfall(const struct xen_balloon *b);
 const char *xen_balloon_state_text(enum balloon_state state);
 const char *xen_balloon_refusal_text(enum balloon_refusal what);
+
+/* --- lending: pages for other drivers ------------------------------------- */
+
+int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
+		       struct page **pages);
+void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
+			   struct page **pages);
 
 /* --- what the options leave out ------------------------------------------ */
 

@@ -45,8 +45,16 @@ static void kick_to_grow(struct xen_balloon *b)
 		xen_balloon_kick(b);
 }
 
-static void give_back(struct xen_balloon *b, unsigned int nr_pages,
-		      struct page **pages)
+/**
+ * xen_balloon_give_back - put borrowed pages back into an instance
+ * @b: the instance
+ * @nr_pages: how many
+ * @pages: the pages; entries that are NULL are skipped
+ *
+ * Context: may sleep; lock is not held.
+ */
+void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
+			   struct page **pages)
 {
 	unsigned int i, nr = 0;
 
@@ -99,7 +107,7 @@ static int lend(struct xen_balloon *b, unsigned int nr_pages,
 	for (i = 0; b->ops->lend && i < got; i++) {
 		ret = b->ops->lend(pages[i]);
 		if (ret) {
-			give_back(b, got, pages);
+			xen_balloon_give_back(b, got, pages);
 			return ret;
 		}
 	}
@@ -148,7 +156,7 @@ static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
 
 	if (most && (nr_pages > most || b->lent_ram > most - nr_pages))
 		return false;
-	if (si_mem_available() < nr_pages)
+	if (xen_balloon_available() < nr_pages)
 		return false;
 	moved = xen_balloon_inflate(b, nr_pages, GFP_USER);
 	mutex_lock(&b->lock);
@@ -157,8 +165,17 @@ static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
 	return moved;
 }
 
-static int borrow(struct xen_balloon *b, unsigned int nr_pages,
-		  struct page **pages)
+/**
+ * xen_balloon_borrow - borrow pages of an instance
+ * @b: the instance
+ * @nr_pages: how many
+ * @pages: where they go
+ *
+ * Context: may sleep; no lock of the instance is held.
+ * Return: 0, or a negative errno with nothing borrowed.
+ */
+int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
+		       struct page **pages)
 {
 	unsigned int got = 0;
 	bool more = true, adding = balloon_hotplug_for_lending();
@@ -185,7 +202,7 @@ static int borrow(struct xen_balloon *b, unsigned int nr_pages,
 	}
 	mutex_unlock(&b->batch_lock);
 	if (got < nr_pages)
-		give_back(b, got, pages);
+		xen_balloon_give_back(b, got, pages);
 	/* memory that was ballooned out for it is made up for */
 	kick_to_grow(b);
 	if (got == nr_pages)
@@ -204,7 +221,7 @@ static int borrow(struct xen_balloon *b, unsigned int nr_pages,
  */
 int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages)
 {
-	return borrow(&xen_balloon, nr_pages, pages);
+	return xen_balloon_borrow(&xen_balloon, nr_pages, pages);
 }
 EXPORT_SYMBOL(xen_alloc_ballooned_pages);
 
@@ -217,7 +234,7 @@ EXPORT_SYMBOL(xen_alloc_ballooned_pages);
  */
 void xen_free_ballooned_pages(unsigned int nr_pages, struct page **pages)
 {
-	give_back(&xen_balloon, nr_pages, pages);
+	xen_balloon_give_back(&xen_balloon, nr_pages, pages);
 }
 EXPORT_SYMBOL(xen_free_ballooned_pages);
 
