@@ -13,7 +13,6 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
 #include <linux/time64.h>
@@ -167,9 +166,11 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 				 unsigned long block, size_t page_struct)
 {
-	unsigned long most = available / 4;
+	unsigned long most;
 
-	most = mul_u64_u64_div_u64(most, PAGE_SIZE, page_struct);
+	/* as many bytes as can be counted are enough to pay with */
+	most = min(available, ULONG_MAX >> PAGE_SHIFT) / 4;
+	most = most * PAGE_SIZE / page_struct;
 	if (want > most)
 		return rounddown(most, block);
 	return min(roundup(want, block), rounddown(most, block));
