@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of lending
+ */
+
+#include <kunit/test.h>
+
+#include "sim.h"
+
+#define HUGE		BALLOON_HUGE_PAGES
+
+static bool kicked(struct sim *sim)
+{
+	return test_and_clear_bit(BALLOON_KICKED, &sim->b.flags);
+}
+
+/* What is in the balloon is lent without a word to Xen. */
+static void lending_listed(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim_list_hole(sim, 4);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 11), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 11);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 5);
+	for (i = 0; i < 11; i++) {
+		KUNIT_EXPECT_EQ(test, page_count(sim->lent[i]), 1);
+		KUNIT_EXPECT_FALSE(test, PageOffline(sim->lent[i]));
+		KUNIT_EXPECT_FALSE(test, PageHighMem(sim->lent[i]));
+	}
+	sim_return(sim, 0, 11);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 16);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+}
+
+static void lending_nothing(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 0), 0);
+	sim_return(sim, 0, 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+}
+
+/* NULL entries are skipped, first, last and between. */
+static void lending_null(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *pages[9] = {};
+	unsigned int i;
+
+	sim_list_hole(sim, 4);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	for (i = 0; i < 4; i++)
+		swap(pages[2 * i + 1], sim->lent[i]);
+	xen_balloon_give_back(&sim->b, ARRAY_SIZE(pages), pages);
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 4);
+	sim_return(sim, 0, 8);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
+}
+
+/* What is missing is ballooned out, and the balloon makes up for it. */
+static void lending_inflates(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 2);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 96);
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
+	/* more than one call carries */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE + 100), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, HUGE + 200);
+	sim_return(sim, 0, HUGE + 200);
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 4);
+}
+
+static void lending_exhausted(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 3);
+	/* the guest has no more */
+	sim->available = 10;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 19), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 8);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 18), 0);
+	sim_return(sim, 0, 18);
+	/* its allocator has none, at once or after some */
+	sim->available = LONG_MAX;
+	sim->faults.alloc_at = 0;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 50), -ENOMEM);
+	sim->faults.alloc_order = 0;
+	sim->faults.alloc_at = 30;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
+	sim_no_faults(sim);
+	/* Xen takes none */
+	sim->faults.zero = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), -ENOMEM);
+	sim_no_faults(sim);
+	sim->faults.errno = -EINVAL;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), -ENOMEM);
+	sim_no_faults(sim);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), 0);
+}
+
+static void lending_cap(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.max_lent = 64;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 65), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 40), 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 25), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 24), 0);
+	/* less than what is lent already */
+	sim->b.max_lent = 10;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), -ENOMEM);
+	sim_return(sim, 0, 64);
+}
+
+/* A page that somebody still uses is nobody's from now on. */
+static void lending_in_use(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *used, *private, *foreign;
+
+	sim_list_hole(sim, 4);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	used = sim->lent[3];
+	private = sim->lent[7];
+	foreign = sim->lent[15];
+	get_page(used);
+	SetPagePrivate(private);
+	SetPageForeign(foreign);
+	sim_return(sim, 0, 16);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 3);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 13);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
+	KUNIT_EXPECT_TRUE(test, PageOffline(used));
+	put_page_testzero(used);
+	ClearPagePrivate(private);
+	ClearPageForeign(foreign);
+	/* and never lent or populated again */
+	sim_target(sim, SIM_PAGES + 16);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 3);
+}
+
+/* What a borrower left in a page does not stay there. */
+static void lending_dirty(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 2);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 4), 0);
+	set_page_private(sim->lent[0], 0x586200ff);
+	SetPageDirty(sim->lent[1]);
+	SetPageUptodate(sim->lent[2]);
+	sim->lent[3]->mapping = (void *)4096;
+	sim_return(sim, 0, 4);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 4);
+	sim_target(sim, SIM_PAGES + 4);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+}
+
+/* PV: getting a page ready fails, whichever it is. */
+static void lending_pv(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	sim_make_pv(sim);
+	sim_list_hole(sim, 4);
+	for (n = 0; n < 16; n++) {
+		sim->faults.lend_at = n;
+		KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, sim_listed(sim), 16);
+	}
+	/* among those that were ballooned out for it */
+	sim->faults.lend_at = 20;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 40), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 40), 0);
+	sim_return(sim, 0, 40);
+	sim_settle(sim, 20);
+}
+
+/* A balloon that waits for the host is not helped by more pages. */
+static void lending_no_kick(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 4), 0);
+	kicked(sim);
+	sim_return(sim, 0, 4);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+	sim->host = LONG_MAX;
+	sim_step(sim);
+	KUNIT_EXPECT_NE(test, sim->b.state, BALLOON_HOST_FULL);
+}
+
+/* Room is made for what is lent. */
+static void lending_makes_room(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - HUGE);
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_settle(sim, 20);
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+#endif
+	sim_return(sim, 0, HUGE);
+}
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+static void lending_adds(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 50), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	sim_return(sim, 0, HUGE + 50);
+	/* none can be added: from the guest then */
+	sim->hotplug = 0;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 2 * HUGE), 0);
+	sim->hotplug_errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, sim->nr_lent, 2 * HUGE);
+	sim_return(sim, 0, 2 * HUGE);
+}
+
+/* Added memory that nobody sets online is not waited for without end. */
+static void lending_never_online(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	KUNIT_EXPECT_LT(test, jiffies - start, 10UL * HZ);
+	KUNIT_EXPECT_EQ(test, sim->not_online, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 10);
+	/* it was added once */
+	sim_return(sim, 0, 10);
+	sim_online(sim);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+}
+#endif
+
+static struct kunit_case lending_test_cases[] = {
+	KUNIT_CASE(lending_listed),
+	KUNIT_CASE(lending_nothing),
+	KUNIT_CASE(lending_null),
+	KUNIT_CASE(lending_inflates),
+	KUNIT_CASE(lending_exhausted),
+	KUNIT_CASE(lending_cap),
+	KUNIT_CASE(lending_in_use),
+	KUNIT_CASE(lending_dirty),
+	KUNIT_CASE(lending_pv),
+	KUNIT_CASE(lending_no_kick),
+	KUNIT_CASE(lending_makes_room),
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+	KUNIT_CASE(lending_adds),
+	KUNIT_CASE_SLOW(lending_never_online),
+#endif
+	{}
+};
+
+static struct kunit_suite lending_suite = {
+	.name = "xen-balloon-lending",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = lending_test_cases,
+};
+
+kunit_test_suite(lending_suite);

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of its decisions
+ */
+
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/sizes.h>
+#include <linux/time64.h>
+
+#include "internal.h"
+
+/* What inflating has to leave; see policy.c. */
+#define RESERVE		(SZ_16M >> PAGE_SHIFT)
+
+#define PLENTY		BIT(30)
+
+/* --- the next step ------------------------------------------------------------ */
+
+struct plan_case {
+	const char *name;
+	struct balloon_view view;
+	enum balloon_state state;
+	unsigned long nr_pages;
+};
+
+static const struct plan_case plan_cases[] = {
+	{ "target met",
+	  { 1000, 1000, 0, 10, 0, 1010, PLENTY }, BALLOON_IDLE, 0 },
+	{ "target met and nothing available",
+	  { 1000, 1000, 0, 0, 0, 1000, 0 }, BALLOON_IDLE, 0 },
+	{ "one page too many",
+	  { 1001, 1000, 0, 0, 0, 1001, PLENTY }, BALLOON_INFLATING, 1 },
+	{ "one page too few",
+	  { 999, 1000, 0, 1, 0, 1000, PLENTY }, BALLOON_DEFLATING, 1 },
+	{ "all of it to go",
+	  { ULONG_MAX, 0, 0, 0, 0, ULONG_MAX, ULONG_MAX },
+	  BALLOON_INFLATING, ULONG_MAX - RESERVE },
+	{ "no more than the guest can spare",
+	  { 100000, 0, 0, 0, 0, 100000, RESERVE + 77 },
+	  BALLOON_INFLATING, 77 },
+	{ "one page to spare",
+	  { 100000, 0, 0, 0, 0, 100000, RESERVE + 1 },
+	  BALLOON_INFLATING, 1 },
+	{ "nothing to spare",
+	  { 100000, 0, 0, 0, 0, 100000, RESERVE },
+	  BALLOON_GUEST_LOW, 100000 },
+	{ "less than nothing to spare",
+	  { 100000, 99990, 0, 0, 0, 100000, RESERVE - 1 },
+	  BALLOON_GUEST_LOW, 10 },
+	{ "nothing available at all",
+	  { 100000, 99990, 0, 0, 0, 100000, 0 }, BALLOON_GUEST_LOW, 10 },
+	{ "not below the floor",
+	  { 1000, 100, 400, 0, 0, 1000, PLENTY }, BALLOON_INFLATING, 600 },
+	{ "at the floor",
+	  { 400, 100, 400, 600, 0, 1000, PLENTY }, BALLOON_GUEST_LOW, 0 },
+	{ "below the floor and above the target",
+	  { 300, 100, 400, 700, 0, 1000, PLENTY }, BALLOON_GUEST_LOW, 0 },
+	{ "below both: up to the target only",
+	  { 50, 100, 400, 950, 0, 1000, PLENTY }, BALLOON_DEFLATING, 50 },
+	{ "a floor below the target",
+	  { 1000, 500, 400, 0, 0, 1000, PLENTY }, BALLOON_INFLATING, 500 },
+	{ "a floor beyond everything",
+	  { 1000, 0, ULONG_MAX, 0, 0, 1000, PLENTY },
+	  BALLOON_GUEST_LOW, 0 },
+	{ "what is listed comes before what is to be added",
+	  { 1000, 5000, 0, 1, 0, 1001, PLENTY }, BALLOON_DEFLATING, 4000 },
+	{ "nothing listed and too few page structures",
+	  { 1000, 5000, 0, 0, 0, 1000, PLENTY }, BALLOON_ADDING, 4000 },
+	{ "one page structure too few",
+	  { 4999, 5000, 0, 0, 0, 4999, PLENTY }, BALLOON_ADDING, 1 },
+	{ "added and not online yet",
+	  { 1000, 5000, 0, 0, 0, 5000, PLENTY }, BALLOON_WAIT_ONLINE, 4000 },
+	{ "a part of it added and not online",
+	  { 1000, 5000, 0, 0, 0, 3000, PLENTY }, BALLOON_ADDING, 2000 },
+	{ "what is lent is made up for",
+	  { 900, 1000, 0, 0, 100, 1000, PLENTY }, BALLOON_ADDING, 100 },
+	{ "more lent than there is",
+	  { 900, 1000, 0, 0, 2000, 1000, PLENTY }, BALLOON_ADDING, 1000 },
+	{ "all there can be",
+	  { 0, ULONG_MAX, 0, 0, 0, 0, PLENTY }, BALLOON_ADDING, ULONG_MAX },
+	{ "all there can be, from the list",
+	  { 1, ULONG_MAX, 0, 1, 0, 2, PLENTY },
+	  BALLOON_DEFLATING, ULONG_MAX - 1 },
+	{ "beyond what is signed",
+	  { LONG_MAX, (unsigned long)LONG_MAX + 2, 0, 9, 0, ULONG_MAX, 0 },
+	  BALLOON_DEFLATING, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(plan, plan_cases, name);
+
+static void policy_plan(struct kunit *test)
+{
+	const struct plan_case *c = test->param_value;
+	struct balloon_plan plan = balloon_policy_plan(&c->view);
+
+	KUNIT_EXPECT_EQ(test, plan.state, c->state);
+	KUNIT_EXPECT_EQ(test, plan.nr_pages, c->nr_pages);
+}
+
+/* --- backing off --------------------------------------------------------------- */
+
+static void policy_delays(struct kunit *test)
+{
+	static const unsigned int ms[] = {
+		100, 200, 400, 1000, 2000, 4000, 8000, 8000, 8000,
+	};
+	struct balloon_stats stats = { .max_schedule_delay = 8 };
+	unsigned int i;
+
+	balloon_policy_progress(&stats);
+	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), 0);
+	for (i = 0; i < ARRAY_SIZE(ms); i++) {
+		KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
+		KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), ms[i]);
+		KUNIT_EXPECT_EQ(test, stats.retry_count, i + 2);
+		KUNIT_EXPECT_EQ(test, stats.schedule_delay,
+				max(ms[i] / 1000, 1U));
+	}
+	balloon_policy_progress(&stats);
+	KUNIT_EXPECT_EQ(test, stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, stats.schedule_delay, 1);
+	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), 0);
+}
+
+struct delay_case {
+	const char *name;
+	unsigned long retry_count;
+	unsigned long most;
+	unsigned long ms;
+};
+
+static const struct delay_case delay_cases[] = {
+	{ "quick tries know no maximum", 4, 0, 400 },
+	{ "a maximum of 0 is a second", 9, 0, 1000 },
+	{ "a maximum of a second", 9, 1, 1000 },
+	{ "a maximum between two powers", 9, 11, 11000 },
+	{ "twelve doublings", 17, ULONG_MAX, 3600000 },
+	{ "eleven doublings", 16, ULONG_MAX, 2048000 },
+	{ "an hour", 1000, 3600, 3600000 },
+	{ "an hour at most", 1000, 3601, 3600000 },
+	{ "as many tries as can be counted", ULONG_MAX, ULONG_MAX, 3600000 },
+	{ "as many tries as can be counted, short", ULONG_MAX, 8, 8000 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(delay, delay_cases, name);
+
+static void policy_delay(struct kunit *test)
+{
+	const struct delay_case *c = test->param_value;
+	struct balloon_stats stats = {
+		.retry_count = c->retry_count,
+		.max_schedule_delay = c->most,
+	};
+
+	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), c->ms);
+}
+
+static void policy_cancel(struct kunit *test)
+{
+	struct balloon_stats stats = {
+		.max_schedule_delay = 8,
+		.max_retry_count = 4,
+	};
+	unsigned int i;
+
+	balloon_policy_progress(&stats);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
+	KUNIT_EXPECT_EQ(test, stats.retry_count, 4);
+	KUNIT_EXPECT_FALSE(test, balloon_policy_failure(&stats));
+	KUNIT_EXPECT_EQ(test, stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, stats.schedule_delay, 1);
+
+	stats.max_retry_count = 1;
+	KUNIT_EXPECT_FALSE(test, balloon_policy_failure(&stats));
+
+	stats.max_retry_count = RETRY_UNLIMITED;
+	stats.retry_count = ULONG_MAX;
+	KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
+	KUNIT_EXPECT_EQ(test, stats.retry_count, ULONG_MAX);
+}
+
+/* --- how much at once ------------------------------------------------------------ */
+
+struct batch_case {
+	const char *name;
+	unsigned int extents;
+	u64 ns;
+	unsigned int next;
+};
+
+static const struct batch_case batch_cases[] = {
+	{ "no time at all", 1, 0, 2 },
+	{ "short", 8, 6250000, 16 },
+	{ "about right, from below", 8, 6250001, 8 },
+	{ "right", 8, 10 * NSEC_PER_MSEC, 8 },
+	{ "about right, from above", 8, 12500000, 8 },
+	{ "long", 8, 12500001, 4 },
+	{ "for ever", 8, U64_MAX, 4 },
+	{ "one is the least", 1, U64_MAX, 1 },
+	{ "no more than there may be", 32, 0, 32 },
+	{ "no more than there may be, from an odd number", 17, 0, 32 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(batch, batch_cases, name);
+
+static void policy_batch(struct kunit *test)
+{
+	const struct batch_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, balloon_policy_batch(c->extents, 32, c->ns),
+			c->next);
+}
+
+struct add_case {
+	const char *name;
+	unsigned long want;
+	unsigned long available;
+	size_t page_struct;
+	unsigned long pages;
+};
+
+/* Blocks of 1024 pages. */
+static const struct add_case add_cases[] = {
+	{ "a page is a block", 1, PLENTY, 64, 1024 },
+	{ "a block is a block", 1024, PLENTY, 64, 1024 },
+	{ "a page more is two", 1025, PLENTY, 64, 2048 },
+	{ "nothing", 0, PLENTY, 64, 0 },
+	{ "nothing to pay with", 5000, 0, 64, 0 },
+	{ "just not enough for a block", 5000, 4 * 1023 * 64 / PAGE_SIZE, 64,
+	  0 },
+	{ "enough for one of five", 5000, 4 * 1024 * 64 / PAGE_SIZE, 64,
+	  1024 },
+	{ "enough for one and a half", 5000, 6 * 1024 * 64 / PAGE_SIZE, 64,
+	  1024 },
+	{ "enough for it, not for its block", 1100,
+	  4 * 1200 * 64 / PAGE_SIZE + 4, 64, 1024 },
+	{ "twice as dear", 5000, 8 * 1024 * 64 / PAGE_SIZE, 128, 1024 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(add, add_cases, name);
+
+static void policy_add(struct kunit *test)
+{
+	const struct add_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, balloon_policy_add(c->want, c->available, 1024,
+						 c->page_struct), c->pages);
+}
+
+/* Whatever is asked: whole blocks, and no more than can be paid for. */
+static void policy_add_ends(struct kunit *test)
+{
+	static const unsigned long ends[] = {
+		0, 1, 1023, 1024, 1025, LONG_MAX, ULONG_MAX - 1, ULONG_MAX,
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(ends); i++) {
+		for (j = 0; j < ARRAY_SIZE(ends); j++) {
+			unsigned long pages, most;
+
+			pages = balloon_policy_add(ends[i], ends[j], 1024, 64);
+			most = ends[j] / 4;
+			KUNIT_EXPECT_EQ(test, pages % 1024, 0);
+			KUNIT_EXPECT_LE(test, pages / PAGE_SIZE * 64, most);
+			if (ends[i] < ULONG_MAX - 1024)
+				KUNIT_EXPECT_LT(test, pages, ends[i] + 1024);
+		}
+	}
+}
+
+/* --- what somebody wrote ---------------------------------------------------------- */
+
+struct kb_case {
+	const char *name;
+	u64 kb;
+	unsigned int shift;
+	unsigned long most;
+	int ret;
+	unsigned long pages;
+};
+
+static const struct kb_case kb_cases[] = {
+	{ "nothing", 0, 12, 100, 0, 0 },
+	{ "less than a page", 3, 12, 100, 0, 0 },
+	{ "a page", 4, 12, 100, 0, 1 },
+	{ "a page and a half", 6, 12, 100, 0, 1 },
+	{ "a page of 16 KiB", 16, 14, 100, 0, 1 },
+	{ "a page of 64 KiB", 127, 16, 100, 0, 1 },
+	{ "the most", 403, 12, 100, 0, 100 },
+	{ "one more than the most", 404, 12, 100, -ERANGE, 7 },
+	{ "as much as can be written", U64_MAX, 12, ULONG_MAX >> PAGE_SHIFT,
+	  -ERANGE, 7 },
+	{ "2^54 KiB", 1ULL << 54, 12, ULONG_MAX >> PAGE_SHIFT, -ERANGE, 7 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(kb, kb_cases, name);
+
+static void policy_kb_to_pages(struct kunit *test)
+{
+	const struct kb_case *c = test->param_value;
+	unsigned long pages = 7;
+
+	KUNIT_EXPECT_EQ(test, balloon_policy_kb_to_pages(c->kb, c->shift,
+							 c->most, &pages),
+			c->ret);
+	KUNIT_EXPECT_EQ(test, pages, c->pages);
+}
+
+static struct kunit_case policy_test_cases[] = {
+	KUNIT_CASE_PARAM(policy_plan, plan_gen_params),
+	KUNIT_CASE(policy_delays),
+	KUNIT_CASE_PARAM(policy_delay, delay_gen_params),
+	KUNIT_CASE(policy_cancel),
+	KUNIT_CASE_PARAM(policy_batch, batch_gen_params),
+	KUNIT_CASE_PARAM(policy_add, add_gen_params),
+	KUNIT_CASE(policy_add_ends),
+	KUNIT_CASE_PARAM(policy_kb_to_pages, kb_gen_params),
+	{}
+};
+
+static struct kunit_suite policy_suite = {
+	.name = "xen-balloon-policy",
+	.test_cases = policy_test_cases,
+};
+
+kunit_test_suite(policy_suite);

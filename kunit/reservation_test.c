@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of what it asks of Xen and makes of the answers
+ */
+
+#include <kunit/test.h>
+#include <xen/mem-reservation.h>
+
+#include "sim.h"
+
+#define HUGE		BALLOON_HUGE_PAGES
+
+static void begin_batch(struct sim *sim, unsigned int order, unsigned int nr)
+{
+	struct balloon_batch *batch = &sim->b.batch;
+
+	batch->order = order;
+	batch->nr = nr;
+	batch->broken = false;
+	bitmap_zero(batch->moved, BALLOON_BATCH);
+	bitmap_zero(batch->unsure, BALLOON_BATCH);
+}
+
+/* Pages of the kernel in the batch, ready to be released. */
+static void fill_batch(struct sim *sim, unsigned int order, unsigned int nr)
+{
+	struct balloon_batch *batch = &sim->b.batch;
+	unsigned int i;
+
+	begin_batch(sim, order, nr);
+	for (i = 0; i < nr; i++) {
+		struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO |
+						__GFP_NOWARN, order);
+
+		KUNIT_ASSERT_NOT_NULL(sim->test, page);
+		if (order)
+			split_page(page, order);
+		adjust_managed_page_count(page, -(1L << order));
+		balloon_pages_mark(page, 1UL << order);
+		batch->pages[i] = page;
+	}
+	KUNIT_ASSERT_EQ(sim->test, sim->b.ops->hide(batch), nr);
+}
+
+static void fill_holes(struct sim *sim, unsigned int order, unsigned int nr)
+{
+	struct balloon_batch *batch = &sim->b.batch;
+
+	begin_batch(sim, order, nr);
+	for (nr = 0; nr < batch->nr; nr++)
+		batch->pages[nr] = sim_hole(sim, order);
+}
+
+static unsigned int release(struct sim *sim)
+{
+	u64 ns = U64_MAX;
+	unsigned int nr = balloon_release(sim->b.ops, &sim->b.batch,
+					  &sim->b.counters, &ns);
+
+	KUNIT_EXPECT_LT(sim->test, ns, U64_MAX);
+	return nr;
+}
+
+static unsigned int populate(struct sim *sim)
+{
+	u64 ns = U64_MAX;
+	unsigned int nr = balloon_populate(sim->b.ops, &sim->b.batch,
+					   &sim->b.counters, &ns);
+
+	KUNIT_EXPECT_LT(sim->test, ns, U64_MAX);
+	return nr;
+}
+
+/* Every entry goes where its bits say; then everything has to be right. */
+static void finish(struct sim *sim, bool populated)
+{
+	struct balloon_batch *batch = &sim->b.batch;
+	long pages = 1L << batch->order;
+	unsigned int i;
+	long j;
+
+	for (i = 0; i < batch->nr; i++) {
+		bool moved = test_bit(i, batch->moved);
+		struct page *page = batch->pages[i];
+
+		if (test_bit(i, batch->unsure)) {
+			sim->b.quarantined += pages;
+			if (!populated)
+				sim->stats.current_pages -= pages;
+		} else if (moved != populated) {
+			balloon_pages_add(&sim->b.pages, page, pages);
+			if (!populated)
+				sim->stats.current_pages -= pages;
+		} else {
+			if (!populated && sim->b.ops->show)
+				sim->b.ops->show(batch, i, 1);
+			balloon_pages_unmark(page, pages);
+			for (j = 0; j < pages; j++)
+				free_reserved_pages(page + j, 0);
+			if (populated)
+				sim->stats.current_pages += pages;
+		}
+	}
+	sim_check(sim);
+}
+
+/* --- releasing ---------------------------------------------------------------- */
+
+static void release_all(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 1, 2, 3, 64, 511, 512 };
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		fill_batch(sim, 0, sizes[i]);
+		sim->calls = 0;
+		KUNIT_EXPECT_EQ(test, release(sim), sizes[i]);
+		KUNIT_EXPECT_EQ(test, sim->calls, 1);
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.batch.unsure,
+						     BALLOON_BATCH));
+		finish(sim, false);
+	}
+}
+
+/* Xen does N at a time: one is left out each time, and none forgotten. */
+static void release_stops(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n <= 64; n++) {
+		unsigned int moved = 64 - 64 / (n + 1);
+
+		fill_batch(sim, 0, 64);
+		sim->faults.stop_after = n;
+		KUNIT_EXPECT_EQ_MSG(test, release(sim), moved, "%u a call", n);
+		KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(sim->b.batch.moved, 64),
+				    moved, "%u a call", n);
+		sim_no_faults(sim);
+		finish(sim, false);
+	}
+}
+
+/* Pages that somebody else holds stay, and all others go. */
+static void release_stuck(struct kunit *test)
+{
+	static const unsigned int stuck[] = { 0, 3, 4, 20, 63 };
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	fill_batch(sim, 0, 64);
+	for (i = 0; i < ARRAY_SIZE(stuck); i++)
+		sim_stick(sim, sim->b.batch.pages[stuck[i]], true);
+	KUNIT_EXPECT_EQ(test, release(sim), 64 - ARRAY_SIZE(stuck));
+	for (i = 0; i < ARRAY_SIZE(stuck); i++)
+		KUNIT_EXPECT_FALSE(test, test_bit(stuck[i],
+						  sim->b.batch.moved));
+	finish(sim, false);
+}
+
+/* Nobody can tell where a refused page is, of which some may be gone. */
+static void release_unsure(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	fill_batch(sim, 0, 16);
+	sim_stick(sim, sim->b.batch.pages[5], true);
+	sim->b.batch.broken = true;
+	sim->faults.is_out_errno = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, release(sim), 15);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 16), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(5, sim->b.batch.unsure));
+	finish(sim, false);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 1);
+}
+
+/* But a single frame that was never tried before is surely still there. */
+static void release_sure(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	fill_batch(sim, 0, 16);
+	sim_stick(sim, sim->b.batch.pages[5], true);
+	sim->faults.is_out_errno = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, release(sim), 15);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 16),
+			XEN_PFN_PER_PAGE > 1);
+	finish(sim, false);
+}
+
+/* An extent at which Xen stopped is in no set, nor are those behind it. */
+static void release_huge(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n <= 3; n++) {
+		fill_batch(sim, BALLOON_MAX_ORDER, 3);
+		sim->faults.stop_after = n;
+		sim->calls = 0;
+		KUNIT_EXPECT_EQ(test, release(sim), n);
+		KUNIT_EXPECT_EQ(test, sim->calls, 1);
+		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.batch.moved,
+							  3), n);
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.batch.unsure, 3));
+		sim_no_faults(sim);
+		finish(sim, false);
+	}
+}
+
+/* No answer makes it count what did not happen, or more than there is. */
+static void release_nonsense(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	fill_batch(sim, 0, 16);
+	sim->faults.errno = -EINVAL;
+	KUNIT_EXPECT_EQ(test, release(sim), 0);
+	sim->faults.errno = -4095;
+	KUNIT_EXPECT_EQ(test, release(sim), 0);
+	sim_no_faults(sim);
+	sim->faults.zero = true;
+	KUNIT_EXPECT_EQ(test, release(sim), 0);
+	sim_no_faults(sim);
+	sim->faults.more = true;
+	KUNIT_EXPECT_EQ(test, release(sim), 16);
+	finish(sim, false);
+}
+
+/* --- populating ---------------------------------------------------------------- */
+
+static void populate_stops(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n <= 16; n++) {
+		fill_holes(sim, 0, 16);
+		sim->faults.stop_after = n;
+		sim->calls = 0;
+		KUNIT_EXPECT_EQ(test, populate(sim), n);
+		KUNIT_EXPECT_EQ(test, sim->calls, 1);
+		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.batch.moved,
+							  16), n);
+		KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.moved, 16), n);
+		finish(sim, true);
+	}
+}
+
+static void populate_limits(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	fill_holes(sim, BALLOON_MAX_ORDER, 3);
+	sim->faults.max_order = 0;
+	KUNIT_EXPECT_EQ(test, populate(sim), 0);
+	sim_no_faults(sim);
+	sim->cap = sim->nr_in + 2 * HUGE * XEN_PFN_PER_PAGE - 1;
+	KUNIT_EXPECT_EQ(test, populate(sim), 1);
+	finish(sim, true);
+
+	fill_holes(sim, BALLOON_MAX_ORDER, 2);
+	sim->cap = LONG_MAX;
+	sim->host = HUGE * XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, populate(sim), 1);
+	finish(sim, true);
+}
+
+static void populate_nonsense(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	fill_holes(sim, 0, 16);
+	sim->faults.errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, populate(sim), 0);
+	sim_no_faults(sim);
+	sim->faults.more = true;
+	KUNIT_EXPECT_EQ(test, populate(sim), 16);
+	finish(sim, true);
+}
+
+/* --- PV ---------------------------------------------------------------------- */
+
+/* A page that was unmapped and not taken gets its own frame again. */
+static void pv_undo(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	fill_batch(sim, 0, 64);
+	sim_stick(sim, sim->b.batch.pages[0], true);
+	sim_stick(sim, sim->b.batch.pages[33], true);
+	KUNIT_EXPECT_EQ(test, release(sim), 62);
+	finish(sim, false);
+}
+
+static void pv_populate(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	fill_holes(sim, 0, 32);
+	sim->faults.stop_after = 20;
+	KUNIT_EXPECT_EQ(test, populate(sim), 20);
+	finish(sim, true);
+	sim_no_faults(sim);
+	fill_holes(sim, BALLOON_MAX_ORDER, 2);
+	KUNIT_EXPECT_EQ(test, populate(sim), 2);
+	finish(sim, true);
+}
+
+/* Memory that came and cannot be mapped is nobody's. */
+static void pv_show_fails(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	fill_holes(sim, 0, 32);
+	sim->faults.show_at = 7;
+	KUNIT_EXPECT_EQ(test, populate(sim), 32);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 32), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(7, sim->b.batch.unsure));
+	finish(sim, true);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 1);
+}
+
+/* --- what is counted -------------------------------------------------------------- */
+
+static void reservation_counters(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct balloon_counters *counters = &sim->b.counters;
+
+	fill_batch(sim, 0, 16);
+	release(sim);
+	finish(sim, false);
+	fill_batch(sim, BALLOON_MAX_ORDER, 2);
+	sim->faults.stop_after = 1;
+	release(sim);
+	sim_no_faults(sim);
+	finish(sim, false);
+	fill_holes(sim, 0, 8);
+	sim->faults.stop_after = 5;
+	populate(sim);
+	finish(sim, true);
+	fill_holes(sim, BALLOON_MAX_ORDER, 1);
+	populate(sim);
+	finish(sim, true);
+
+	KUNIT_EXPECT_EQ(test, counters->calls[0][0], 1);
+	KUNIT_EXPECT_EQ(test, counters->calls[0][1], 1);
+	KUNIT_EXPECT_EQ(test, counters->calls[1][0], 1);
+	KUNIT_EXPECT_EQ(test, counters->calls[1][1], 1);
+	KUNIT_EXPECT_EQ(test, counters->extents[0][0], 16);
+	KUNIT_EXPECT_EQ(test, counters->extents[0][1], 1);
+	KUNIT_EXPECT_EQ(test, counters->extents[1][0], 5);
+	KUNIT_EXPECT_EQ(test, counters->extents[1][1], 1);
+	KUNIT_EXPECT_EQ(test, counters->refused[0][0], 0);
+	KUNIT_EXPECT_EQ(test, counters->refused[0][1], 1);
+	KUNIT_EXPECT_EQ(test, counters->refused[1][0], 1);
+	KUNIT_EXPECT_EQ(test, counters->refused[1][1], 0);
+	KUNIT_EXPECT_GT(test, counters->longest_ns[0], 0);
+	KUNIT_EXPECT_GT(test, counters->longest_ns[1], 0);
+}
+
+static void reservation_room(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	const struct balloon_ops *ops = sim->b.ops;
+
+	sim->cap = sim->nr_in;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	sim->cap = sim->nr_in + 7 * XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), 7);
+	sim->cap = sim->nr_in + 8 * XEN_PFN_PER_PAGE - 1;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops),
+			7);
+	/* xl mem-max below what it has */
+	sim->cap = sim->nr_in - 1000;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	sim->faults.count_errno = -EPERM;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), LONG_MAX);
+}
+
+static struct kunit_case reservation_test_cases[] = {
+	KUNIT_CASE(release_all),
+	KUNIT_CASE(release_stops),
+	KUNIT_CASE(release_stuck),
+	KUNIT_CASE(release_unsure),
+	KUNIT_CASE(release_sure),
+	KUNIT_CASE(release_huge),
+	KUNIT_CASE(release_nonsense),
+	KUNIT_CASE(populate_stops),
+	KUNIT_CASE(populate_limits),
+	KUNIT_CASE(populate_nonsense),
+	KUNIT_CASE(pv_undo),
+	KUNIT_CASE(pv_populate),
+	KUNIT_CASE(pv_show_fails),
+	KUNIT_CASE(reservation_counters),
+	KUNIT_CASE(reservation_room),
+	{}
+};
+
+static struct kunit_suite reservation_suite = {
+	.name = "xen-balloon-reservation",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = reservation_test_cases,
+};
+
+kunit_test_suite(reservation_suite);

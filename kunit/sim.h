@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Xen balloon driver: a simulated hypervisor for its tests
+ */
+#ifndef _XEN_BALLOON_KUNIT_SIM_H
+#define _XEN_BALLOON_KUNIT_SIM_H
+
+#include <kunit/test.h>
+
+#include "internal.h"
+
+/* A fault that is not wanted. */
+#define SIM_NEVER	UINT_MAX
+
+/* What the tested instance starts with, in pages. */
+#define SIM_PAGES	(64UL * BALLOON_HUGE_PAGES)
+
+/* Frames that Xen counts and the guest does not know of. */
+#define SIM_OFFSET	113
+
+/**
+ * struct sim_faults - what goes wrong; SIM_NEVER or 0 where nothing does
+ * @stop_after: extents that one call does
+ * @tear_at: pages of the next 2 MiB extent that are released before Xen stops
+ * @max_order: Linux order of the largest extent that Xen populates
+ * @errno: what every call answers, with nothing done
+ * @zero: every call does nothing
+ * @more: every call does all, and claims to have done more
+ * @is_out_errno: what is_out() answers
+ * @count_errno: what count() answers
+ * @hide: pages that can be hidden in one call (PV)
+ * @show_at: pages shown until one cannot be mapped (PV)
+ * @lend_at: pages made ready for lending until that fails (PV)
+ * @alloc_at: allocations until one fails, and those after it
+ * @alloc_order: largest order that the guest's allocator has
+ */
+struct sim_faults {
+	unsigned int stop_after;
+	unsigned int tear_at;
+	unsigned int max_order;
+	int errno;
+	bool zero;
+	bool more;
+	int is_out_errno;
+	int count_errno;
+	unsigned int hide;
+	unsigned int show_at;
+	unsigned int lend_at;
+	unsigned int alloc_at;
+	unsigned int alloc_order;
+};
+
+/**
+ * struct sim - the hypervisor, the guest that is tested, and what both know
+ * @test: whose test it is
+ * @b: the tested instance
+ * @stats: its counters
+ * @pv: the guest is a PV guest: frames are MFNs
+ * @faults: what goes wrong
+ * @cap: frames that the domain may have
+ * @host: frames that the host has left
+ * @nr_in: frames that the domain has
+ * @frames: state of a GFN, by GFN
+ * @gens: how often a GFN was populated (PV), by GFN
+ * @seen: PFNs that were ever touched
+ * @nr_seen: how many
+ * @where: scratch of sim_check(), by PFN
+ * @lent: what the test has borrowed; NULL entries are nothing
+ * @nr_lent: entries of @lent in use
+ * @not_online: pages that were added and are not online
+ * @hotplug: pages that a hot-add adds; 0: none can be added
+ * @hotplug_errno: what adding answers where @hotplug is 0
+ * @auto_online: added pages come online at once
+ * @for_lending: what the sysctl hotplug_unpopulated says
+ * @added: added pages that are not online: first of each 2 MiB
+ * @nr_added: entries of @added
+ * @available: what the guest can spare, pages
+ * @on_call: called in every hypercall
+ * @calls: memory hypercalls so far
+ * @hides: pages hidden so far (PV)
+ * @light: fill and look at the ends of a page only
+ * @seldom: look at all pages only now and then
+ * @checks: how often sim_check() was called
+ * @failed: something was wrong; said once
+ * @managed: totalram_pages() before the test
+ */
+struct sim {
+	struct kunit *test;
+	struct xen_balloon b;
+	struct balloon_stats stats;
+	bool pv;
+	struct sim_faults faults;
+	unsigned long cap;
+	unsigned long host;
+	unsigned long nr_in;
+	u8 *frames;
+	u16 *gens;
+	unsigned long *seen;
+	unsigned long nr_seen;
+	u8 *where;
+	struct page *lent[1024];
+	unsigned int nr_lent;
+	unsigned long not_online;
+	unsigned long hotplug;
+	int hotplug_errno;
+	bool auto_online;
+	bool for_lending;
+	struct page *added[8];
+	unsigned int nr_added;
+	unsigned long available;
+	void (*on_call)(struct sim *sim);
+	unsigned int calls;
+	unsigned long hides;
+	bool light;
+	bool seldom;
+	unsigned int checks;
+	bool failed;
+	unsigned long managed;
+};
+
+int sim_test_init(struct kunit *test);
+void sim_test_exit(struct kunit *test);
+void sim_make_pv(struct sim *sim);
+void sim_no_faults(struct sim *sim);
+u32 sim_seed(struct kunit *test);
+void sim_adopt_hole(struct sim *sim, struct page *page, unsigned int order);
+struct page *sim_hole(struct sim *sim, unsigned int order);
+void sim_list_hole(struct sim *sim, unsigned int order);
+void sim_online(struct sim *sim);
+void sim_stick(struct sim *sim, struct page *page, bool stuck);
+bool sim_is_out(struct sim *sim, struct page *page);
+void sim_check_counts(struct sim *sim);
+void sim_check(struct sim *sim);
+void sim_target(struct sim *sim, unsigned long pages);
+int sim_borrow(struct sim *sim, unsigned int nr_pages);
+void sim_return(struct sim *sim, unsigned int first, unsigned int nr_pages);
+long sim_step(struct sim *sim);
+void sim_settle(struct sim *sim, unsigned int steps);
+unsigned long sim_listed(const struct sim *sim);
+
+#endif /* _XEN_BALLOON_KUNIT_SIM_H */

@@ -1,0 +1,756 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of its steps towards a target
+ *
+ * sim_step() checks after every step that no page is lost, that nobody has one
+ * that Xen has too, and that all counters are right.
+ */
+
+#include <kunit/test.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <xen/mem-reservation.h>
+
+#include "sim.h"
+
+#define HUGE		BALLOON_HUGE_PAGES
+
+/* What inflating has to leave; see policy.c. */
+#define RESERVE		(SZ_16M >> PAGE_SHIFT)
+
+static void expect_met(struct sim *sim)
+{
+	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages,
+			sim->stats.target_pages);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.state, BALLOON_IDLE);
+	KUNIT_EXPECT_EQ(sim->test, xen_balloon_shortfall(&sim->b), 0);
+}
+
+/* To a target and back. */
+static void there_and_back(struct sim *sim, unsigned long pages)
+{
+	sim_target(sim, SIM_PAGES - pages);
+	sim_settle(sim, 200);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(sim->test, sim_listed(sim), pages);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 200);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(sim->test, sim_listed(sim), 0);
+}
+
+/* --- where nothing goes wrong ----------------------------------------------------- */
+
+static void step_idle(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+}
+
+static void step_sizes(struct kunit *test)
+{
+	static const unsigned int sizes[] = {
+		1, 2, 3, 31, 511, 512, 513, 1024, 1535, 4096,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		there_and_back(test->priv, sizes[i]);
+}
+
+static void step_sizes_pv(struct kunit *test)
+{
+	sim_make_pv(test->priv);
+	step_sizes(test);
+}
+
+/* 2 MiB wherever they exist, and as many at a time as there is time for. */
+static void step_huge(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct balloon_counters *counters = &sim->b.counters;
+
+	there_and_back(sim, 8 * HUGE);
+	KUNIT_EXPECT_EQ(test, counters->extents[0][1], 8);
+	KUNIT_EXPECT_EQ(test, counters->extents[1][1], 8);
+	KUNIT_EXPECT_EQ(test, counters->calls[0][0], 0);
+	KUNIT_EXPECT_EQ(test, counters->calls[1][0], 0);
+	KUNIT_EXPECT_EQ(test, counters->refused[0][1], 0);
+	KUNIT_EXPECT_EQ(test, counters->refused[1][1], 0);
+}
+
+/* No 2 MiB to be had in the guest: pages, whatever order they come in. */
+static void step_scattered(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int order;
+
+	for (order = 0; order < BALLOON_MAX_ORDER; order += 4) {
+		sim->faults.alloc_order = order;
+		there_and_back(sim, 2 * HUGE + 3);
+		KUNIT_EXPECT_EQ(test, sim->b.counters.calls[0][1], 0);
+	}
+}
+
+/* Pages that Xen gets hold nothing of the guest's; sim.c looks at them. */
+static void step_unscrubbed(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	bool scrub = xen_scrub_pages;
+
+	xen_scrub_pages = false;
+	there_and_back(sim, HUGE + 5);
+	xen_scrub_pages = true;
+	there_and_back(sim, HUGE + 5);
+	xen_scrub_pages = scrub;
+}
+
+/* Holes are populated like what was given away. */
+static void step_holes(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim_list_hole(sim, 4);
+	sim_list_hole(sim, 0);
+	sim_target(sim, SIM_PAGES + HUGE + 16 + 1);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+}
+
+/* One step is bounded. */
+static void step_bounded(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long before;
+
+	sim_target(sim, SIM_PAGES / 4);
+	before = sim->stats.current_pages;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, before - HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_INFLATING);
+	before = sim->stats.current_pages;
+	sim_step(sim);
+	KUNIT_EXPECT_GE(test, sim->stats.current_pages, before - 2 * HUGE);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+/* --- the target changes ------------------------------------------------------------ */
+
+static void raise_target(struct sim *sim)
+{
+	sim->on_call = NULL;
+	sim_target(sim, SIM_PAGES + 100);
+}
+
+static void lower_target(struct sim *sim)
+{
+	sim->on_call = NULL;
+	sim_target(sim, SIM_PAGES - 10);
+}
+
+static void step_new_target(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	/* in the middle of a long run, both ways */
+	sim_target(sim, SIM_PAGES - 16 * HUGE);
+	sim_step(sim);
+	sim_step(sim);
+	sim_target(sim, SIM_PAGES - 1);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	sim_target(sim, SIM_PAGES - 16 * HUGE);
+	sim_step(sim);
+	/* in the middle of a hypercall */
+	sim->on_call = lower_target;
+	sim_step(sim);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 10);
+}
+
+/* Where the target passes the guest while Xen refuses, the numbers stay sane. */
+static void step_target_crosses(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - 100);
+	sim->faults.zero = true;
+	sim->on_call = raise_target;
+	sim_step(sim);
+	KUNIT_EXPECT_NE(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_LE(test, sim->b.error.nr_pages, 100);
+
+	sim_no_faults(sim);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 20);
+	sim_target(sim, SIM_PAGES);
+	sim->faults.zero = true;
+	sim->on_call = lower_target;
+	sim_step(sim);
+	KUNIT_EXPECT_LE(test, sim->b.error.nr_pages, 2 * HUGE);
+}
+
+/* --- Xen refuses ---------------------------------------------------------------------- */
+
+/* Inflating: Xen stops after N extents or pages of every call. */
+static void step_release_stops(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n < 4; n++) {
+		sim->b.extents[0] = 4;
+		sim_target(sim, SIM_PAGES - 4 * HUGE);
+		sim->faults.stop_after = n;
+		sim_step(sim);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES - 4 * HUGE);
+		sim_settle(sim, 50);
+		expect_met(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+	}
+	for (n = 0; n < 40; n++) {
+		sim->faults.alloc_order = n % 4;
+		sim->faults.stop_after = n;
+		sim_target(sim, SIM_PAGES - 40);
+		sim_step(sim);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+/*
+ * Xen stops in the middle of 2 MiB: wherever that was, the pages in front are
+ * Xen's now, and none of them may be used.
+ */
+static void step_torn(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n < HUGE && !sim->failed; n++) {
+		sim_target(sim, SIM_PAGES - HUGE);
+		sim->faults.tear_at = n;
+		sim_step(sim);
+		KUNIT_EXPECT_EQ_MSG(test, sim->stats.current_pages,
+				    SIM_PAGES - HUGE, "torn at page %u", n);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+/* The same, and what is left is somebody else's, or nobody can tell. */
+static void step_torn_and_stuck(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page;
+	unsigned int n;
+
+	for (n = 0; n < HUGE && !sim->failed; n += 1 + n / 4) {
+		/* the next 2 MiB that the allocator has */
+		page = alloc_pages(GFP_HIGHUSER, BALLOON_MAX_ORDER);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		sim_stick(sim, page + n, true);
+		__free_pages(page, BALLOON_MAX_ORDER);
+		sim_target(sim, SIM_PAGES - 2 * HUGE);
+		sim_settle(sim, 50);
+		/* but perhaps for this very page, again and again */
+		KUNIT_EXPECT_LE(test, sim->stats.current_pages,
+				SIM_PAGES - 2 * HUGE + 1);
+		KUNIT_EXPECT_FALSE(test, sim_is_out(sim, page + n));
+		sim_stick(sim, page + n, false);
+		sim_settle(sim, 50);
+		expect_met(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+static void step_torn_unsure(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n = min(20UL, HUGE / 2);
+
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim->faults.tear_at = n;
+	sim->faults.is_out_errno = -EOPNOTSUPP;
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, n);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - n);
+	sim_no_faults(sim);
+	sim_target(sim, SIM_PAGES - n);
+	sim_settle(sim, 50);
+	expect_met(sim);
+}
+
+/* Deflating: Xen stops after N of every call. */
+static void step_populate_stops(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n < 5; n++) {
+		sim_target(sim, SIM_PAGES - 4 * HUGE - 7);
+		sim_settle(sim, 50);
+		sim->b.extents[1] = 4;
+		sim->faults.stop_after = n;
+		sim_target(sim, SIM_PAGES);
+		sim_step(sim);
+		sim_step(sim);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+/* A host in pieces: no 2 MiB, so pages, in the same step and those after it. */
+static void step_no_huge(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long calls;
+
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 50);
+	sim->faults.max_order = 0;
+	sim_target(sim, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_GT(test, sim->stats.current_pages, SIM_PAGES - 2 * HUGE);
+	calls = sim->b.counters.calls[1][1];
+	sim_settle(sim, 50);
+	expect_met(sim);
+	/* it was asked once and is not asked again so soon */
+	KUNIT_EXPECT_EQ(test, sim->b.counters.calls[1][1], calls);
+	KUNIT_EXPECT_EQ(test, calls, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	/* but later, and after a new target */
+	sim_no_faults(sim);
+	there_and_back(sim, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[1][1], 1);
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim_settle(sim, 50);
+	sim->b.no_huge = true;
+	sim->b.no_huge_until = jiffies - 1;
+	WRITE_ONCE(sim->stats.target_pages, SIM_PAGES);
+	sim_settle(sim, 50);
+	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[1][1], 2);
+}
+
+static void step_cap(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 50);
+	sim->cap = sim->nr_in + 100 * XEN_PFN_PER_PAGE;
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 50);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages,
+			SIM_PAGES - 2 * HUGE + 100);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_CAP);
+	KUNIT_EXPECT_EQ(test, sim->b.error.err, -ENOMEM);
+	/* while nothing can come, nothing is asked for */
+	sim->calls = 0;
+	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	/* lifted: it goes on by itself */
+	sim->cap = LONG_MAX;
+	sim_settle(sim, 50);
+	expect_met(sim);
+}
+
+static void step_host_full(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 50);
+	sim->host = 50 * XEN_PFN_PER_PAGE;
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 50);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages,
+			SIM_PAGES - 2 * HUGE + 50);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
+	KUNIT_EXPECT_EQ(test, sim->b.error.nr_pages, 2 * HUGE - 50);
+	/* the same where Xen does not say what the cap is */
+	sim->faults.count_errno = -EPERM;
+	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
+	sim_no_faults(sim);
+	sim->host = LONG_MAX;
+	sim_settle(sim, 50);
+	expect_met(sim);
+}
+
+/* Nonsense from Xen costs time, and nothing else. */
+static void step_nonsense(struct kunit *test)
+{
+	static const int errnos[] = { -1, -EINVAL, -EPERM, -4095, INT_MIN };
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(errnos) * 2; i++) {
+		sim_target(sim, SIM_PAGES - 3 * HUGE - i);
+		sim->faults.errno = i & 1 ? errnos[i / 2] : 0;
+		sim->faults.zero = !(i & 1);
+		KUNIT_EXPECT_GT(test, sim_step(sim), 0);
+		KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+		sim_no_faults(sim);
+		sim_settle(sim, 50);
+		expect_met(sim);
+		sim_target(sim, SIM_PAGES);
+		sim->faults.errno = i & 1 ? errnos[i / 2] : 0;
+		sim->faults.zero = !(i & 1);
+		KUNIT_EXPECT_GT(test, sim_step(sim), 0);
+		KUNIT_EXPECT_EQ(test, sim_listed(sim), 3 * HUGE + i);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+	sim->faults.more = true;
+	there_and_back(sim, 3 * HUGE + 10);
+}
+
+/* Xen takes no page: the administrator must not be told that it is the guest. */
+static void step_release_refused(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - 100);
+	sim->faults.zero = true;
+	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_RELEASE);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	sim_no_faults(sim);
+	sim_settle(sim, 50);
+	expect_met(sim);
+}
+
+/* --- PV ------------------------------------------------------------------------------ */
+
+static void step_pv_faults(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	sim_make_pv(sim);
+	for (n = 0; n < 40; n++) {
+		sim_target(sim, SIM_PAGES - 40);
+		sim->faults.hide = n;
+		sim_step(sim);
+		KUNIT_EXPECT_EQ(test, sim_listed(sim), n);
+		sim_no_faults(sim);
+		sim->faults.stop_after = n;
+		sim_step(sim);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+static void step_pv_show_fails(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	sim_make_pv(sim);
+	/* a page that came back and cannot be mapped */
+	for (n = 0; n < 8; n++) {
+		sim_target(sim, SIM_PAGES - 64);
+		sim_settle(sim, 50);
+		sim_target(sim, SIM_PAGES - n - 1);
+		sim->faults.show_at = n * 5;
+		sim_settle(sim, 50);
+		sim_no_faults(sim);
+		KUNIT_EXPECT_EQ(test, sim->b.quarantined, n + 1);
+	}
+	/* a page that Xen refused */
+	sim_target(sim, SIM_PAGES - 128);
+	sim->faults.stop_after = 3;
+	sim->faults.show_at = 2;
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, n + 1);
+}
+
+/* --- the guest has nothing to spare ----------------------------------------------------- */
+
+static void step_alloc_fails(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int n;
+
+	for (n = 0; n < 12; n++) {
+		sim_target(sim, SIM_PAGES - HUGE - 100);
+		sim->faults.alloc_at = n;
+		sim_step(sim);
+		sim_step(sim);
+		sim_no_faults(sim);
+		sim_target(sim, SIM_PAGES);
+		sim_settle(sim, 50);
+		expect_met(sim);
+	}
+}
+
+static void step_guest_low(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim->available = RESERVE + 10;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 10);
+	sim->available = RESERVE;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 10);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_GUEST);
+	KUNIT_EXPECT_EQ(test, sim->b.error.nr_pages, HUGE - 10);
+	/* memory was freed */
+	sim->available = LONG_MAX;
+	sim_settle(sim, 50);
+	expect_met(sim);
+}
+
+static void step_floor(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.floor = SIM_PAGES - 20;
+	sim_target(sim, 0);
+	sim_settle(sim, 50);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 20);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	sim->b.floor = SIM_PAGES;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 20);
+}
+
+/* --- trying again ------------------------------------------------------------------------ */
+
+static void step_backoff(struct kunit *test)
+{
+	static const unsigned int ms[] = { 100, 200, 400, 1000, 2000, 4000,
+					   8000, 8000 };
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	for (i = 0; i < ARRAY_SIZE(ms); i++) {
+		KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(ms[i]));
+		KUNIT_EXPECT_EQ(test, sim->stats.retry_count, i + 2);
+	}
+	/* a single page is progress */
+	sim->host = XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(200));
+	/* and so is a written target, the same one too */
+	sim_target(sim, SIM_PAGES + 16);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+}
+
+static void step_cancelled(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim_list_hole(sim, 4);
+	sim->stats.max_retry_count = 4;
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_LT(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_CANCELLED);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	sim->host = LONG_MAX;
+	/* whoever else kicks the worker does not start it again */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 16);
+	sim_target(sim, SIM_PAGES + 16);
+	sim_settle(sim, 10);
+	expect_met(sim);
+}
+
+/* An episode ends when the target is met; the next one is said again. */
+static void step_said_once(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	sim_step(sim);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.said, BIT(BALLOON_REFUSED_HOST));
+	sim->host = LONG_MAX;
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.said, 0);
+	/* what was refused last can still be read */
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
+}
+
+static void step_names(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < BALLOON_NR_STATES; i++)
+		KUNIT_EXPECT_NOT_NULL(test, xen_balloon_state_text(i));
+	for (i = 0; i <= BALLOON_REFUSED_ADD; i++)
+		KUNIT_EXPECT_NOT_NULL(test, xen_balloon_refusal_text(i));
+	KUNIT_EXPECT_STREQ(test, xen_balloon_state_text(BALLOON_IDLE), "idle");
+	KUNIT_EXPECT_STREQ(test, xen_balloon_state_text(BALLOON_CANCELLED),
+			   "cancelled");
+}
+
+/* --- adding memory ----------------------------------------------------------------------- */
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+static void step_add(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_target(sim, SIM_PAGES + 2 * HUGE - 1);
+	sim_settle(sim, 50);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 1);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 2 * HUGE);
+}
+
+static void step_wait_online(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	/* nothing happens, and nothing is added twice, until it is online */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_WAIT_ONLINE);
+	KUNIT_EXPECT_EQ(test, sim->not_online, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	sim_online(sim);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+static void step_add_fails(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug_errno = -ENOMEM;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.error.err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(200));
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+static void step_add_cap(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	/* page structures for what may never come would be in vain */
+	sim->hotplug = HUGE;
+	sim->cap = sim->nr_in;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_CAP);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
+}
+#endif
+
+/* A target that can never be met settles. */
+static void step_unreachable(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+}
+
+static struct kunit_case step_test_cases[] = {
+	KUNIT_CASE(step_idle),
+	KUNIT_CASE(step_sizes),
+	KUNIT_CASE(step_sizes_pv),
+	KUNIT_CASE(step_huge),
+	KUNIT_CASE(step_scattered),
+	KUNIT_CASE(step_unscrubbed),
+	KUNIT_CASE(step_holes),
+	KUNIT_CASE(step_bounded),
+	KUNIT_CASE(step_new_target),
+	KUNIT_CASE(step_target_crosses),
+	KUNIT_CASE(step_release_stops),
+	KUNIT_CASE(step_torn),
+	KUNIT_CASE(step_torn_and_stuck),
+	KUNIT_CASE(step_torn_unsure),
+	KUNIT_CASE(step_populate_stops),
+	KUNIT_CASE(step_no_huge),
+	KUNIT_CASE(step_cap),
+	KUNIT_CASE(step_host_full),
+	KUNIT_CASE(step_nonsense),
+	KUNIT_CASE(step_release_refused),
+	KUNIT_CASE(step_pv_faults),
+	KUNIT_CASE(step_pv_show_fails),
+	KUNIT_CASE(step_alloc_fails),
+	KUNIT_CASE(step_guest_low),
+	KUNIT_CASE(step_floor),
+	KUNIT_CASE(step_backoff),
+	KUNIT_CASE(step_cancelled),
+	KUNIT_CASE(step_said_once),
+	KUNIT_CASE(step_names),
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+	KUNIT_CASE(step_add),
+	KUNIT_CASE(step_wait_online),
+	KUNIT_CASE(step_add_fails),
+	KUNIT_CASE(step_add_cap),
+#endif
+	KUNIT_CASE(step_unreachable),
+	{}
+};
+
+static struct kunit_suite step_suite = {
+	.name = "xen-balloon-step",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = step_test_cases,
+};
+
+kunit_test_suite(step_suite);
