@@ -179,8 +179,27 @@ def build(groups, driver):
     xenhost.run_script("initramfs")
 
 
+def unit_tests():
+    """How many of the driver's own tests passed and failed."""
+    if os.environ["DRIVER"] != "new" or os.environ["SIZE"] != "everyday":
+        return 0, 0
+    done = subprocess.run([os.path.join(SCRIPTS, "kunit")],
+                          env=dict(os.environ, FLAVOUR="debug"), text=True,
+                          stdout=subprocess.PIPE, check=False)
+    words = done.stdout.split()
+    try:
+        passed, failed = int(words[-4]), int(words[-2])
+    except (IndexError, ValueError):
+        passed, failed = 0, 1       # it has said why
+    if done.returncode and not failed:
+        failed = 1
+    print(f"unit tests: {passed} passed, {failed} failed", file=sys.stderr)
+    return passed, failed
+
+
 def test():
     started = time.monotonic()
+    units, broken = unit_tests()
     groups = plan(os.environ["SIZE"],
                   os.path.join(BUILD, "plan", os.environ["SIZE"]))
     build(groups, os.environ["DRIVER"])
@@ -190,12 +209,13 @@ def test():
     status, said = prove(groups, show)
     print(said)
     passed = show.ended - show.failed
-    good = status == 0 and passed == total > 0
+    good = status == 0 and passed == total > 0 and not broken
     if show.ended < total:
         print(f"{total - show.ended} of {total} scenarios did not run")
-    print(f"every scenario once: {minutes(time.monotonic() - started)} in all")
+    print(f"unit tests and every scenario once: "
+          f"{minutes(time.monotonic() - started)} in all")
     # last, and alone on its line: what a machine looks for
-    print(f"{passed} passed, {total - passed} failed")
+    print(f"{units + passed} passed, {broken + total - passed} failed")
     return 0 if good else 1
 
 
