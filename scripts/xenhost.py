@@ -202,7 +202,10 @@ class Machine:
         elif kvm_works(self.image, os.path.join(self.initramfs, "guest.gz")):
             accel = ["-accel", "kvm"]
         else:
-            accel = ["-accel", "tcg,thread=multi"]
+            # a thread for all CPUs: with one each, QEMU now and then loses a
+            # nested guest (Xen then reports a triple fault of it, sometimes
+            # with Xen's own registers in the place of the guest's)
+            accel = ["-accel", "tcg,thread=single"]
         cpu = "host" if accel[-1] == "kvm" else \
             "qemu64,+svm,+npt,+x2apic,+pdpe1gb"
         xen = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
