@@ -7,11 +7,12 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-COMMANDS := help run test kunit scenario kernel image compare lint prove-all shell clean
+COMMANDS := help run test kunit scenario kernel image compare bench lint \
+	prove-all shell clean
 
 .PHONY: $(COMMANDS)
 
-help run test kunit compare lint prove-all shell clean:
+help run test kunit compare bench lint prove-all shell clean:
 	@scripts/$@
 
 scenario:

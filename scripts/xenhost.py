@@ -123,10 +123,12 @@ class Lines:
 
 class Machine:
     """One boot.  on_line(kind, text) gets every line that is said:
-    kind is "xen", "dom0", "guest" or one of the letters of dom0-init."""
+    kind is "xen", "dom0", "guest" or one of the letters of dom0-init.
+    Every guest finds guest_files in its /bench."""
 
     def __init__(self, label, image, *, dom0="pv", icount=False, hvm=False,
                  memory="5G", dom0_memory=1024, job="", shell=False,
+                 guest_files=(),
                  on_line=lambda kind, text: None):
         self.dir = os.path.join(BUILD, "log", label)
         os.makedirs(os.path.dirname(self.dir), exist_ok=True)
@@ -159,6 +161,7 @@ class Machine:
         self.dom0_memory = dom0_memory
         self.job = job
         self.shell = shell
+        self.guest_files = guest_files
         self.com1 = self.com2 = None
 
     # --- starting and ending
@@ -174,6 +177,10 @@ class Machine:
         guest = os.path.join(self.tmp, "guest")
         for where in top, guest:
             shutil.copytree(scenarios, os.path.join(where, "scenario"))
+        bench = os.path.join(guest, "bench")
+        os.makedirs(bench)
+        for path in self.guest_files:
+            shutil.copy(path, bench)
         shutil.copy(self.image, os.path.join(boot, "kernel"))
         ramdisk = os.path.join(boot, "guest.gz")
         shutil.copy(os.path.join(self.initramfs, "guest.gz"), ramdisk)

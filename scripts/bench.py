@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""bench: what `make bench` measures and shows; scripts/bench checks the input
+and calls it.
+
+Boots Xen with upstream's driver and with ours in turn, under instruction
+counting, has payload/run-bench.sh move guests, and measures in the same way
+the floor: what no driver can leave out.  Writes results.json, table.txt,
+times.svg and the consoles to build/bench/.
+
+Status 0: every move reached its target, the floor is what it should be and
+(RUNS=2) two runs agree; 1: something of that is not so.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import xenhost
+from xenhost import BUILD, Lost, Machine, ROOT
+
+OUT = os.path.join(BUILD, "bench")
+SILENCE = 900           # wall seconds without a word: the machine is gone
+DRIVERS = ("upstream", "new")
+NAMES = {"upstream": "upstream", "new": "ours"}
+PAGES = 768 * 256       # what a move moves
+MIB = 256               # pages
+AGREE = 0.01            # of two runs
+
+# ours, in units of the floor, at most
+LIMITS = {("pvh", "inflate"): 1.05, ("pvh", "deflate"): 1.20,
+          ("pv", "inflate"): 1.15, ("pv", "deflate"): 1.20}
+POD_FACTOR = 5          # how much faster than upstream, at least
+
+# ns a page that the floor was once found to be; more is a defect of its code
+FLOOR_ONCE = {("pvh", "inflate"): 1850 / .1965, ("pvh", "deflate"): 0.93e3,
+              ("pv", "inflate"): 790 / .1965, ("pv", "deflate"): 810 / .1965}
+FLOOR_SLACK = 1.05
+
+# what the floor consists of, from the names that bench-floor uses; of each
+# part the best size counts, and of several names the best as well
+FLOOR_PARTS = {("pvh", "inflate"): ("scrub", "release"),
+               ("pvh", "deflate"): ("populate",),
+               ("pv", "inflate"): ("scrub", "unmap", "release"),
+               ("pv", "deflate"): ("populate|populate0", "map")}
+
+
+class Screen:
+    """A line that moves on a terminal, and lines that stay."""
+
+    def __init__(self):
+        self.live = sys.stderr.isatty() and \
+            os.environ.get("TERM", "dumb") != "dumb"
+        self.began = time.monotonic()
+
+    def show(self, text):
+        took = time.monotonic() - self.began
+        text = f"{took // 60:3.0f}:{took % 60:02.0f}  {text}"
+        if self.live:
+            sys.stderr.write(f"\r\033[K{text}"[:79])
+        else:
+            sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def clear(self):
+        if self.live:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+class Boot:
+    """One boot of Xen: a kernel with a driver, and what is measured in it."""
+
+    def __init__(self, screen, linux, driver, label):
+        self.screen = screen
+        self.linux = linux
+        self.driver = driver
+        self.label = label
+        self.heard = time.monotonic()
+        self.trouble = []
+        self.found = {}         # of the guest at hand
+        self.guest = None
+
+    # --- what is heard
+
+    def hear(self, kind, text):
+        self.heard = time.monotonic()
+        if kind in ("xen", "dom0", "guest"):
+            pattern = xenhost.XEN_REPORTS if kind == "xen" else xenhost.REPORTS
+            if pattern.search(text):
+                self.trouble.append(f"{kind}: {text.strip()}")
+        elif kind == "S":
+            self.screen.show(f"{self.linux} {NAMES[self.driver]}: {text}")
+        elif kind == "T" and text.startswith("not "):
+            self.trouble.append(f"{self.guest}: {text[4:]}: no")
+        elif kind == "N":
+            self.trouble.append(f"{self.guest}: {text}")
+        elif kind == "D":
+            self.data(*text.split())
+
+    def data(self, what, *words):
+        found = self.found
+        if what == "move":
+            name, verdict, *numbers = words if len(words) == 4 else \
+                (words[0], "said nothing")
+            if verdict == "moved":
+                found[name] = {"ns": int(numbers[0]),
+                               "pages": int(numbers[1])}
+            else:
+                self.trouble.append(f"{self.guest}: {name} {verdict} "
+                                    + " ".join(numbers))
+        elif what == "floor":
+            match = re.fullmatch(r"(\S+) size=(\d+) pages=(\d+) ns=(\d+)",
+                                 " ".join(words))
+            if match:
+                part, size, pages, ns = match[1], *map(int, match.groups()[1:])
+                found.setdefault(part, {})[size] = ns / pages
+            elif words != ("done",):
+                self.trouble.append(f"the floor: {' '.join(words)}")
+        elif what == "boot":
+            if len(words) == 3:
+                found[f"boot{words[1]}"] = {"ns": int(float(words[2]) * 1e9)}
+            else:
+                self.trouble.append(f"no first line of init: {words}")
+        elif what == "counter":
+            found.setdefault("counters", []).append(" ".join(words))
+
+    # --- what is done
+
+    def part(self, guest, part):
+        """One part of run-bench.sh; what it found."""
+        self.guest = guest
+        self.found = {}
+        self.machine.pending = []
+        self.machine.prefix = f"{part}."
+        self.machine.send(f"bench {guest} {part}")
+        self.heard = time.monotonic()
+        ended = False
+        while not ended:
+            self.machine.pump(1)
+            ended = any(got == "E" for got, _ in self.machine.pending)
+            self.machine.pending = []
+            if time.monotonic() - self.heard > SILENCE:
+                raise Lost(f"nothing was heard for {SILENCE} s")
+        return self.found
+
+    def run(self, image, floor, guests, rounds, note):
+        """Boot, and note(kind, guest, what was found) for all of it."""
+        self.screen.show(f"{self.linux} {NAMES[self.driver]}: booting Xen "
+                         "and dom0")
+        self.machine = Machine(self.label, image, icount=True, memory="3G",
+                               job=f"ROUNDS={rounds}", guest_files=[floor],
+                               on_line=self.hear)
+        try:
+            self.machine.start()
+            for guest in guests:
+                note(self.driver, guest, self.part(guest, "moves"))
+                if self.driver == "new":
+                    note("floor", guest, self.part(guest, "floor"))
+            if "pvh" in guests:
+                note(self.driver, "pod", self.part("pvh", "pod"))
+        except Lost as error:
+            self.trouble.append(f"the machine was lost: {error}")
+        finally:
+            self.machine.stop()
+        keep = os.path.join(OUT, "consoles", os.path.basename(self.label))
+        shutil.rmtree(keep, ignore_errors=True)
+        shutil.copytree(self.machine.dir, keep)
+
+
+# --- what the numbers say
+
+def best(parts, names):
+    """The cheapest way to do one part of the floor, in ns a page."""
+    costs = [cost for name in names.split("|")
+             for cost in parts.get(name, {}).values()]
+    return min(costs) if costs else None
+
+
+def floor_of(parts, guest, move):
+    """ns a page, or None where some of it was not measured."""
+    costs = [best(parts, names) for names in FLOOR_PARTS[guest, move]]
+    return None if None in costs else sum(costs)
+
+
+def seconds(entry):
+    """Of a move, as if it had been exactly PAGES."""
+    return entry["ns"] / entry["pages"] * PAGES / 1e9 if entry else None
+
+
+def pod_seconds(entry):
+    """What populate on demand adds to a boot."""
+    if not entry or "boot1024" not in entry or "boot256" not in entry:
+        return None
+    return (entry["boot1024"]["ns"] - entry["boot256"]["ns"]) / 1e9
+
+
+class Row:
+    """A line of the table."""
+
+    def __init__(self, linux, guest, move, results):
+        self.linux = linux
+        self.guest = guest
+        self.move = move
+        self.floor = None
+        self.times = {}
+        if move == "boot":
+            self.limit = None
+            for driver in DRIVERS:
+                self.times[driver] = pod_seconds(
+                    results.get(driver, {}).get("pod"))
+            return
+        self.limit = LIMITS[guest, move.rstrip("0123456789")]
+        for driver in DRIVERS:
+            self.times[driver] = seconds(
+                results.get(driver, {}).get(guest, {}).get(move))
+        cost = floor_of(results.get("floor", {}).get(guest, {}), guest,
+                        move.rstrip("0123456789"))
+        if cost is not None:
+            self.floor = cost * PAGES / 1e9
+
+    def whole(self):
+        return None not in self.times.values() and \
+            (self.floor is not None or self.move == "boot")
+
+    def ratio(self):
+        """Ours in units of the floor."""
+        ours = self.times["new"]
+        return ours / self.floor if ours and self.floor else None
+
+    def faster(self):
+        ours, theirs = self.times["new"], self.times["upstream"]
+        return theirs / ours if ours and theirs else None
+
+    def holds(self):
+        """Whether the figure is what it should be; None: there is none."""
+        if self.move == "boot":
+            return self.faster() and self.faster() >= POD_FACTOR
+        return self.ratio() and self.ratio() <= self.limit
+
+    def cells(self):
+        def show(value, form):
+            return "-" if value is None else format(value, form)
+        want = f"{POD_FACTOR} x faster" if self.move == "boot" else \
+            f"<= {self.limit:.2f}"
+        verdict = {True: "yes", False: "NO", None: "-"}[self.holds()]
+        return (self.linux, self.guest, self.move,
+                show(self.times["upstream"], ".3f"),
+                show(self.times["new"], ".3f"), show(self.faster(), ".1f"),
+                show(self.floor, ".3f"), show(self.ratio(), ".3f"),
+                want, verdict)
+
+
+COLUMNS = ("Linux", "guest", "move", "upstream", "ours", "faster", "floor",
+           "ours", "wanted", "there")
+UNITS = ("", "", "", "s", "s", "times", "s", "floors", "", "")
+
+
+def rows_of(run):
+    rows = []
+    for linux, results in run.items():
+        for guest in results["guests"]:
+            for n in range(1, results["rounds"] + 1):
+                for move in "inflate", "deflate":
+                    rows.append(Row(linux, guest,
+                                    move + (str(n) if n > 1 else ""),
+                                    results))
+        if "pvh" in results["guests"]:
+            rows.append(Row(linux, "pvh", "boot", results))
+    return rows
+
+
+def table(rows):
+    cells = [COLUMNS, UNITS] + [row.cells() for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
+    lines = ["  ".join(text.ljust(w) if i < 3 or i > 7 else text.rjust(w)
+                       for i, (text, w) in enumerate(zip(row, widths)))
+             .rstrip() for row in cells]
+    lines.insert(2, "-" * max(map(len, lines)))
+    return lines
+
+
+def floor_table(run):
+    """What the floor consists of, in ns a page."""
+    lines = []
+    for linux, results in run.items():
+        for guest, parts in results.get("floor", {}).items():
+            texts = [f"{name} {min(costs.values()):.0f}"
+                     for name, costs in parts.items()]
+            lines.append(f"floor, {linux} {guest}, ns a page: "
+                         + ", ".join(texts))
+    return lines
+
+
+def defects(run):
+    """Floors that are larger than they were found to be."""
+    for linux, results in run.items():
+        for guest, parts in results.get("floor", {}).items():
+            for move in "inflate", "deflate":
+                cost = floor_of(parts, guest, move)
+                most = FLOOR_ONCE[guest, move] * FLOOR_SLACK
+                if cost is not None and cost > most:
+                    yield (f"the floor of {linux} {guest} {move} is "
+                           f"{cost:.0f} ns a page, more than {most:.0f}: "
+                           "bench-floor does too much")
+
+
+def apart(first, second):
+    """(the greatest difference of two runs, where)."""
+    worst, where = 0, "nowhere"
+    for one, two in zip(rows_of(first), rows_of(second)):
+        pairs = [(one.times[driver], two.times[driver], NAMES[driver])
+                 for driver in DRIVERS] + [(one.floor, two.floor, "floor")]
+        for a, b, name in pairs:
+            if a and b and abs(a - b) / min(a, b) >= worst:
+                worst = abs(a - b) / min(a, b)
+                where = f"{one.linux} {one.guest} {one.move}, {name}"
+    return worst, where
+
+
+def picture(rows, title, path):
+    """A group of columns for each move."""
+    rows = [row for row in rows if row.whole()]
+    if not rows:
+        return
+    data = "".join(f'"{row.linux}\\n{row.guest}\\n{row.move}" '
+                   f'{row.times["upstream"]:.4f} {row.times["new"]:.4f} '
+                   f'{row.floor if row.floor is not None else "NaN"}\n'
+                   for row in rows)
+    width = max(560, 130 + 84 * len(rows))
+    script = (
+        f"set terminal svg size {width},420 "
+        "font 'sans-serif,12' background '#ffffff'\n"
+        f"set output '{path}'\n"
+        f"set title '{title}' noenhanced\n"
+        "set style data histogram\n"
+        "set style histogram clustered gap 1\n"
+        "set style fill solid border lc rgb '#606060'\n"
+        "set border 3 lc rgb '#606060'\nset tics nomirror out\n"
+        "set grid ytics lc rgb '#e4e4e4' lt 1\n"
+        "set ylabel 'instruction-time (s), logarithmic'\n"
+        "set logscale y\nset yrange [0.05:*]\nset key top right\n"
+        f"$data << END\n{data}END\n"
+        "plot $data using 2:xtic(1) title 'upstream' lc rgb '#b2182b',"
+        " '' using 3 title 'ours' lc rgb '#2166ac',"
+        " '' using 4 title 'floor' lc rgb '#c0c0c0'\n")
+    done = subprocess.run(["gnuplot"], input=script, text=True, check=False,
+                          stderr=subprocess.PIPE)
+    if done.returncode:
+        raise SystemExit("error: gnuplot: " + done.stderr.strip())
+
+
+# --- all of it
+
+def git(*args):
+    done = subprocess.run(["git", "-C", ROOT, *args], text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.strip()
+
+
+def what_it_was():
+    """Commit and Xen, for whoever reads the results later."""
+    commit = git("rev-parse", "--short=12", "HEAD") or "unknown"
+    if git("status", "--porcelain"):
+        commit += " and changes"
+    return {"commit": commit, "date": time.strftime("%Y-%m-%d", time.gmtime())}
+
+
+def heard_versions(label):
+    """The kernel and Xen of a boot, from their own first lines."""
+    said = {}
+    for name, log, pattern in \
+            ("kernel", "dom0", r"Linux version (\S+)"), \
+            ("xen", "xen", r"Xen version (\S+)"):
+        try:
+            with open(os.path.join(BUILD, "log", label, log + ".log"),
+                      encoding="utf-8") as file:
+                match = re.search(pattern, file.read())
+        except OSError:
+            match = None
+        said[name] = match[1] if match else "unknown"
+    return said
+
+
+def measure(screen, number, images, guests, rounds):
+    """One run: {linux: results}, and what went wrong."""
+    run, trouble = {}, []
+    for linux, (floor, by_driver) in images.items():
+        results = run[linux] = {"guests": guests, "rounds": rounds}
+
+        def note(kind, guest, found, results=results):
+            if found:
+                results.setdefault(kind, {})[guest] = found
+        for driver in DRIVERS:
+            name = linux.strip("/").replace("/", "-")
+            label = f"bench/{number}-{name}-{driver}"
+            boot = Boot(screen, linux, driver, label)
+            boot.run(by_driver[driver], floor, guests, rounds, note)
+            results.update(heard_versions(label))
+            trouble += [f"{linux} {NAMES[driver]}: {text}"
+                        for text in boot.trouble]
+    return run, trouble
+
+
+def build(kernels):
+    images = {}
+    for linux in kernels:
+        # the last build leaves the tree that the module is built against
+        by_driver = {driver: xenhost.run_script(
+            "build-kernel", LINUX=linux, DRIVER=driver) for driver in DRIVERS}
+        floor = xenhost.run_script("build-floor", LINUX=linux)
+        # what somebody edits meanwhile is not what is being measured
+        where = os.path.join(OUT, "images", linux.strip("/").replace("/", "-"))
+        os.makedirs(where, exist_ok=True)
+        images[linux] = (
+            shutil.copy(floor, where),
+            {driver: shutil.copy(image, os.path.join(where, driver))
+             for driver, image in by_driver.items()})
+    return images
+
+
+def main():
+    began = time.monotonic()
+    kernels = os.environ["KERNELS"].split()
+    guests = os.environ["GUEST"].split()
+    quick = os.environ.get("QUICK", "0") == "1"
+    os.makedirs(OUT, exist_ok=True)
+    for name in "results.json", "table.txt", "times.svg":
+        try:
+            os.unlink(os.path.join(OUT, name))
+        except FileNotFoundError:
+            pass
+    screen = Screen()
+    images = build(kernels)
+    runs, trouble = [], []
+    for number in range(1, int(os.environ.get("RUNS", "1")) + 1):
+        run, wrong = measure(screen, number, images, guests,
+                             1 if quick else 2)
+        runs.append(run)
+        trouble += wrong
+    screen.clear()
+
+    run = runs[0]
+    rows = rows_of(run)
+    facts = what_it_was()
+    lines = table(rows) + [""] + floor_table(run)
+    trouble += defects(run)
+    if len(runs) > 1:
+        worst, where = apart(*runs)
+        lines.append(f"two runs agree within {worst * 100:.2f} % ({where})")
+        if worst > AGREE:
+            trouble.append(f"two runs differ by {worst * 100:.1f} %: {where}")
+    with open(os.path.join(OUT, "table.txt"), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    with open(os.path.join(OUT, "results.json"), "w",
+              encoding="utf-8") as file:
+        json.dump({**facts, "runs": runs}, file, indent=1)
+        file.write("\n")
+    picture(rows, f"768 MiB of a 1 GiB guest, commit {facts['commit']}",
+            os.path.join(OUT, "times.svg"))
+
+    print("\n" + "\n".join(lines) + "\n")
+    trouble += [f"no figure: {row.linux} {row.guest} {row.move}"
+                for row in rows if not row.whole()]
+    for text in trouble[:20]:
+        print(f"wrong: {text[:200]}")
+    took = time.monotonic() - began
+    where = os.path.relpath(OUT, os.getcwd())
+    print(f"{where}/: results.json, table.txt, times.svg, consoles/;"
+          f" {took // 60:.0f} min {took % 60:.0f} s in all")
+    return 1 if trouble else 0
+
+
+xenhost.main(main)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * move - move the balloon of this guest and say how long it took
+ *
+ *   move KIB     hold so many KiB more or (negative) less than now
+ *
+ * Prints "moved NS PAGES" once info/current_kb is where it should be, or
+ * "missed NS PAGES" when it has stood still for STILL seconds.
+ *
+ * Who watches must not slow down what it watches.  So it sleeps 4 ms between
+ * two looks, and then waits until nobody else wants the CPU (SCHED_IDLE): for
+ * the most part that is when the driver has ended, and so it sees the very end.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BALLOON	"/sys/devices/system/xen_memory/xen_memory0/"
+#define STILL	10.0
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+static long current_kb(int fd)
+{
+	char text[32];
+	ssize_t len;
+
+	len = pread(fd, text, sizeof(text) - 1, 0);
+	if (len <= 0)
+		err(1, "current_kb");
+	text[len] = '\0';
+	return strtol(text, NULL, 10);
+}
+
+int main(int argc, char **argv)
+{
+	const struct timespec nap = { .tv_nsec = 4000000 };
+	const struct sched_param param = { 0 };
+	long before, holds, last, wanted;
+	int64_t start, end, seen;
+	char text[32];
+	int fd, target, len;
+
+	if (argc != 2)
+		errx(2, "usage: move KIB");
+	fd = open(BALLOON "info/current_kb", O_RDONLY);
+	if (fd < 0)
+		err(1, "current_kb");
+	last = before = current_kb(fd);
+	wanted = before + strtol(argv[1], NULL, 10);
+	len = snprintf(text, sizeof(text), "%ld", wanted);
+	if (sched_setscheduler(0, SCHED_IDLE, &param))
+		err(1, "SCHED_IDLE");
+
+	target = open(BALLOON "target_kb", O_WRONLY);
+	if (target < 0)
+		err(1, "target_kb");
+	seen = start = now();
+	if (write(target, text, len) != len)
+		err(1, "target_kb");
+	for (;;) {
+		holds = current_kb(fd);
+		end = now();
+		if (holds == wanted)
+			break;
+		if (holds != last)
+			seen = end;
+		else if (end - seen > STILL * 1e9)
+			break;
+		last = holds;
+		nanosleep(&nap, NULL);
+	}
+	printf("%s %lld %ld\n", holds == wanted ? "moved" : "missed",
+	       (long long)(end - start), labs(holds - before) / 4);
+	return holds != wanted;
+}

@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# run-bench.sh TYPE PART: what `make bench` does in dom0 with one guest.  What
+# it tells the host, in "D" lines:
+#   moves     move NAME moved|missed NS PAGES, for inflate and deflate, and
+#             inflate2 and so on in further rounds (ROUNDS, from /etc/job);
+#             counter LINE, what the driver itself counted
+#   floor     floor PART size=N pages=N ns=N, see bench-floor/floor.c
+#   pod       boot 256 1024|256 SECONDS: the first line of init, in a guest
+#             with 256 MiB whose map shows so many
+GUEST=$1
+PART=$2
+. /etc/job
+. /lib/dom0.sh
+
+MOVED=786432		# KiB
+QUIET=12		# s until dom0 and the guest are idle
+
+move() {
+	stage "$GUEST: $1"
+	_said=$(GUEST_LIMIT=400 guest "move $2")
+	echo "D move $1 $_said"
+	[ "${_said%% *}" = moved ] || return
+	# both sides come to rest
+	sleep 2
+}
+
+# rest: nobody does anything any more
+rest() {
+	wait_for 60 settled || give_up "$NAME settles after its boot"
+	stage "$GUEST: waiting until all is idle"
+	sleep $QUIET
+}
+
+moves() {
+	guest_start memory=1024 name="$GUEST"
+	rest
+	for round in '' $(seq 2 "${ROUNDS:-1}"); do
+		move "inflate$round" -$MOVED && move "deflate$round" $MOVED ||
+			return
+	done
+	guest "cat /sys/kernel/debug/xen-balloon/stats 2>/dev/null" |
+		sed 's/^/D counter /'
+}
+
+floor() {
+	guest_start memory=1024 name="$GUEST"
+	rest
+	stage "$GUEST: the floor"
+	GUEST_LIMIT=400 guest "insmod /bench/floor.ko && dmesg" |
+		sed -n 's/^.*bench-floor: /D floor /p'
+}
+
+# boot MIB: until the first line of init, which the kernel announces
+boot() {
+	guest_start memory=256 maxmem="$1" name="$GUEST"
+	wait_for 60 settled || give_up "$NAME settles after its boot"
+	echo "D boot 256 $1 $(guest dmesg |
+		sed -n 's/^\[ *\([0-9.]*\)\] Run .init as init process.*/\1/p')"
+	xl destroy "$ID"
+	sleep 2
+}
+
+pod() {
+	boot 1024
+	boot 256
+}
+
+$PART
+[ "$FAILED" -eq 0 ]
