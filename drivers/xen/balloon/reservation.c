@@ -113,23 +113,33 @@ const struct balloon_ops balloon_translated_ops = {
 /* Requests to change the mapping; the holder of batch_lock fills them. */
 static struct mmu_update pv_updates[BALLOON_BATCH];
 
-/* Where the kernel maps @page, as Xen wants to be told. */
-static int pv_request(struct mmu_update *update, struct page *page, pte_t pte)
+/* Where the kernel maps @page, as Xen wants to be told.  @last is the page of
+ * the request before this one, or NULL: to walk the page tables costs as much
+ * as what Xen then does, and the entry of a neighbour lies beside.
+ */
+static int pv_request(struct mmu_update *update, struct page *page,
+		      struct page *last, pte_t pte)
 {
+	unsigned long address = (unsigned long)page_address(page);
 	unsigned int level;
 	pte_t *ptep;
 
-	ptep = lookup_address((unsigned long)page_address(page), &level);
-	if (!ptep || level != PG_LEVEL_4K)
-		return -EFAULT;
-	update->ptr = arbitrary_virt_to_machine(ptep).maddr |
-		      MMU_NORMAL_PT_UPDATE;
+	if (last && page == last + 1 && !IS_ALIGNED(address, PMD_SIZE)) {
+		update->ptr = update[-1].ptr + sizeof(*ptep);
+	} else {
+		ptep = lookup_address(address, &level);
+		if (!ptep || level != PG_LEVEL_4K)
+			return -EFAULT;
+		update->ptr = arbitrary_virt_to_machine(ptep).maddr |
+			      MMU_NORMAL_PT_UPDATE;
+	}
 	update->val = pte_val_ma(pte);
 	return 0;
 }
 
 static unsigned int pv_hide(struct balloon_batch *batch)
 {
+	struct page *last = NULL;
 	unsigned int i, nr;
 	int done = 0;
 
@@ -137,8 +147,9 @@ static unsigned int pv_hide(struct balloon_batch *batch)
 		struct page *page = batch->pages[nr];
 
 		batch->frames[nr] = pfn_to_mfn(page_to_pfn(page));
-		if (pv_request(&pv_updates[nr], page, __pte_ma(0)))
+		if (pv_request(&pv_updates[nr], page, last, __pte_ma(0)))
 			break;
+		last = page;
 	}
 	if (HYPERVISOR_mmu_update(pv_updates, nr, &done, DOMID_SELF))
 		nr = clamp_t(unsigned int, done, 0, nr);
@@ -175,6 +186,7 @@ static void pv_show(struct balloon_batch *batch, unsigned int first,
 {
 	unsigned int pages = 1U << batch->order;
 	unsigned int entry, i, nr = 0;
+	struct page *last = NULL;
 
 	for (entry = first; entry < first + nr_entries; entry++) {
 		for (i = 0; i < pages; i++) {
@@ -182,14 +194,16 @@ static void pv_show(struct balloon_batch *batch, unsigned int first,
 			unsigned long mfn = batch->frames[entry] + i;
 
 			if (!set_phys_to_machine(page_to_pfn(page), mfn) ||
-			    pv_request(&pv_updates[nr], page,
+			    pv_request(&pv_updates[nr], page, last,
 				       mfn_pte(mfn, PAGE_KERNEL))) {
 				__set_bit(entry, batch->unsure);
 				continue;
 			}
 			pv_entry[nr++] = entry;
+			last = page;
 			if (nr == BALLOON_BATCH) {
 				pv_apply(batch, nr);
+				last = NULL;
 				nr = 0;
 			}
 		}
