@@ -177,13 +177,13 @@ guest_restore() {
 
 # --- facts
 
-# fact NAME: nr_pages, max_pages: what Xen counts; current_pages,
+# fact NAME: nr_pages, max_pages, cpu_ns: what Xen counts; current_pages,
 # target_pages: what the guest counts; constant: the difference between Xen's
-# count and the guest's; all in pages of 4 KiB.  MemTotal, MemAvailable ...:
+# count and the guest's; memory in pages of 4 KiB.  MemTotal, MemAvailable ...:
 # the guest's /proc/meminfo in KiB.  Others: the attribute of that name.
 fact() {
 	case $1 in
-	nr_pages | max_pages)
+	nr_pages | max_pages | cpu_ns)
 		domfacts "$ID" | awk -v k="$1" '$1 == k { print $2 }' ;;
 	free_pages)
 		domfacts host | awk '$1 == "free_pages" { print $2 }' ;;

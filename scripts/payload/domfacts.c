@@ -2,10 +2,10 @@
 /*
  * domfacts - what Xen counts, to the page
  *
- *   domfacts DOMID    a domain's nr_pages and max_pages
+ *   domfacts DOMID    a domain's nr_pages, max_pages and cpu_ns
  *   domfacts host     the host's total_pages and free_pages
  *
- * All in frames of 4 KiB, one "name value" a line.
+ * Memory in frames of 4 KiB, one "name value" a line.
  */
 #include <err.h>
 #include <inttypes.h>
@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 	if (xc_domain_getinfolist(xch, domid, 1, &info) != 1 ||
 	    info.domain != domid)
 		errx(1, "domain %u is not there", domid);
-	printf("nr_pages %" PRIu64 "\nmax_pages %" PRIu64 "\n",
-	       info.tot_pages, info.max_pages);
+	printf("nr_pages %" PRIu64 "\nmax_pages %" PRIu64 "\ncpu_ns %" PRIu64
+	       "\n", info.tot_pages, info.max_pages, info.cpu_time);
 	return 0;
 }

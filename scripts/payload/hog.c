@@ -4,11 +4,13 @@
  *
  *   hog MIB           take that much, touch all of it, end
  *   hog MIB hold      the same, then hold it until killed
+ *   hog MIB holes     the same, but every second page goes back before
  *
  * Prints "holds MIB MiB" once every page is there.  Ends with status 1 where
  * the kernel refuses, and does not end by itself where it kills.
  */
 #include <err.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +21,25 @@ int main(int argc, char **argv)
 {
 	unsigned long mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
 	size_t len = mib << 20, at;
+	bool holes = false;
 	unsigned char *p;
 
-	if (!mib || argc > 3 || (argc == 3 && strcmp(argv[2], "hold")))
-		errx(2, "usage: hog MIB [hold]");
+	if (argc == 3)
+		holes = !strcmp(argv[2], "holes");
+	if (!mib || argc > 3 || (argc == 3 && !holes && strcmp(argv[2], "hold")))
+		errx(2, "usage: hog MIB [hold | holes]");
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		err(1, "%lu MiB", mib);
+	if (holes && madvise(p, len, MADV_NOHUGEPAGE))
+		err(1, "MADV_NOHUGEPAGE");
 	for (at = 0; at < len; at += 4096)
 		p[at] = at >> 12 | 1;
+	for (at = 0; holes && at < len; at += 8192) {
+		if (madvise(p + at, 4096, MADV_DONTNEED))
+			err(1, "MADV_DONTNEED");
+	}
 	printf("holds %lu MiB\n", mib);
 	fflush(stdout);
 	while (argc == 3)

@@ -7,6 +7,10 @@
 #             inflate2 and so on in further rounds (ROUNDS, from /etc/job);
 #             counter LINE, what the driver itself counted
 #   floor     floor PART size=N pages=N ns=N, see bench-floor/floor.c
+#   holes     move inflate-holes and deflate-holes, likewise, in a guest of
+#             which every second page is in use
+#   idle      idle NS, the CPU time of a guest that has met its target and does
+#             nothing for ten minutes
 #   pod       boot 256 1024|256 SECONDS: the first line of init, in a guest
 #             with 256 MiB whose map shows so many
 GUEST=$1
@@ -15,6 +19,7 @@ PART=$2
 . /lib/dom0.sh
 
 MOVED=786432		# KiB
+HOLED=262144		# KiB, of 384 MiB that are free in holes
 QUIET=12		# s until dom0 and the guest are idle
 
 move() {
@@ -50,6 +55,25 @@ floor() {
 	stage "$GUEST: the floor"
 	GUEST_LIMIT=400 guest "insmod /bench/floor.ko && dmesg" |
 		sed -n 's/^.*bench-floor: /D floor /p'
+}
+
+holes() {
+	guest_start memory=1024 name="$GUEST"
+	guest in_background hog 800 holes
+	ok "a program holds every second page" \
+		wait_for 60 guest grep -q holds /tmp/background.log || return
+	rest
+	move inflate-holes -$HOLED && move deflate-holes $HOLED
+}
+
+idle() {
+	guest_start memory=1024 name="$GUEST"
+	guest "move -$HOLED" >/dev/null
+	rest
+	_before=$(fact cpu_ns)
+	stage "$GUEST: ten idle minutes"
+	sleep 600
+	echo "D idle $(($(fact cpu_ns) - _before))"
 }
 
 # boot MIB: until the first line of init, which the kernel announces
