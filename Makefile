@@ -7,13 +7,16 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-COMMANDS := help run test kunit scenario kernel image compare bench lint \
-	prove-all shell clean
+COMMANDS := help run test kunit scenario kernel image compare bench \
+	bench-document lint prove-all shell clean
 
 .PHONY: $(COMMANDS)
 
 help run test kunit compare bench lint prove-all shell clean:
 	@scripts/$@
+
+bench-document:
+	@scripts/bench.py document
 
 scenario:
 	@scripts/check

@@ -3,6 +3,9 @@
 """bench: what `make bench` measures and shows; scripts/bench checks the input
 and calls it.
 
+  bench run         measure, for KERNELS, GUEST, QUICK and RUNS
+  bench document    put the tables of the last run into the documentation
+
 Boots Xen with upstream's driver and with ours in turn, under instruction
 counting, has payload/run-bench.sh move guests, and measures in the same way
 the floor: what no driver can leave out.  Writes results.json, table.txt,
@@ -25,11 +28,31 @@ from xenhost import BUILD, Lost, Machine, ROOT
 
 OUT = os.path.join(BUILD, "bench")
 SILENCE = 900           # wall seconds without a word: the machine is gone
+DEAF = 30               # the same after a request, whose answer comes at once
 DRIVERS = ("upstream", "new")
 NAMES = {"upstream": "upstream", "new": "ours"}
 PAGES = 768 * 256       # what a move moves
 MIB = 256               # pages
 AGREE = 0.01            # of two runs
+
+# what is counted, untimed, in a move of its own: the label, and the names of
+# what is added up; see payload/tracecount.c and count.c
+ALLOCATOR = "event kmem/mm_page_alloc", "event kmem/mm_page_free"
+CALLS = "hypercall "
+COUNTS = {"hypercalls": (CALLS,),
+          "released, 2 MiB": ("release 9",),
+          "released, 4 KiB": ("release 0",),
+          "populated, 2 MiB": ("populate 9",),
+          "populated, 4 KiB": ("populate 0",),
+          "allocator calls": ALLOCATOR}
+# ours, for a GiB, at most
+COUNT_LIMITS = {("pvh", "inflate", "hypercalls"): 260,
+                ("pvh", "deflate", "hypercalls"): 32,
+                ("pv", "inflate", "hypercalls"): 1100,
+                ("pv", "deflate", "hypercalls"): 1100,
+                ("pvh", "inflate", "allocator calls"): 520,
+                ("pvh", "deflate", "allocator calls"): 520}
+GIB = 1024 * 256        # pages
 
 # ours, in units of the floor, at most
 LIMITS = {("pvh", "inflate"): 1.05, ("pvh", "deflate"): 1.20,
@@ -129,10 +152,29 @@ class Boot:
                 self.trouble.append(f"no first line of init: {words}")
         elif what == "idle":
             found["idle"] = {"ns": int(words[0])}
+        elif what == "count":
+            counts = found.setdefault("counts", {}).setdefault(words[0], {})
+            name = f"{words[1]} {words[2]}"
+            if words[1] == "lost":
+                self.trouble.append(f"{self.guest}: {words[3]} records of "
+                                    "Xen's trace were lost")
+            counts[name] = counts.get(name, 0) + int(words[3])
         elif what == "counter":
             found.setdefault("counters", []).append(" ".join(words))
 
     # --- what is done
+
+    def ask(self, request):
+        """dom0 answers at once, unless its serial port lost what was sent."""
+        for _ in range(3):
+            time.sleep(1)
+            self.machine.send(request)
+            began = self.heard = time.monotonic()
+            while time.monotonic() - began < DEAF:
+                self.machine.pump(1)
+                if any(kind == "S" for kind, _ in self.machine.pending):
+                    return
+        raise Lost(f"dom0 does not hear: {request}")
 
     def part(self, guest, part):
         """One part of run-bench.sh; what it found."""
@@ -140,13 +182,13 @@ class Boot:
         self.found = {}
         self.machine.pending = []
         self.machine.prefix = f"{part}."
-        self.machine.send(f"bench {guest} {part}")
-        self.heard = time.monotonic()
+        self.ask(f"bench {guest} {part}")
         ended = False
         while not ended:
-            self.machine.pump(1)
             ended = any(got == "E" for got, _ in self.machine.pending)
             self.machine.pending = []
+            if not ended:
+                self.machine.pump(1)
             if time.monotonic() - self.heard > SILENCE:
                 raise Lost(f"nothing was heard for {SILENCE} s")
         return self.found
@@ -165,7 +207,7 @@ class Boot:
                 note(self.driver, guest, self.part(guest, "moves"))
                 if self.driver == "new":
                     note("floor", guest, self.part(guest, "floor"))
-                for part in [] if quick else ["holes", "idle"]:
+                for part in [] if quick else ["counted", "holes", "idle"]:
                     note(self.driver, guest, self.part(guest, part))
             if "pvh" in guests:
                 note(self.driver, "pvh", self.part("pvh", "pod"))
@@ -303,14 +345,25 @@ def rows_of(run):
     return rows
 
 
-def table(rows):
-    cells = [COLUMNS, UNITS] + [row.cells() for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(COLUMNS))]
-    lines = ["  ".join(text.ljust(w) if i < 3 or i > 7 else text.rjust(w)
+def table(cells, heads, right):
+    """Lines of text; RIGHT are the columns of numbers."""
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = ["  ".join(text.rjust(w) if i in right else text.ljust(w)
                        for i, (text, w) in enumerate(zip(row, widths)))
              .rstrip() for row in cells]
-    lines.insert(2, "-" * max(map(len, lines)))
+    lines.insert(heads, "-" * max(map(len, lines)))
     return lines
+
+
+def tables(run):
+    """All that is shown."""
+    lines = table([COLUMNS, UNITS] + [row.cells() for row in rows_of(run)], 2,
+                  range(3, 8))
+    lines += ["", *MEANINGS]
+    counted = [count_cells(row) for row in count_rows(run)]
+    if counted:
+        lines += ["", *table([COUNT_COLUMNS] + counted, 1, (4, 5))]
+    return lines + ["", *floor_table(run), *shares(run)]
 
 
 def floor_table(run):
@@ -323,6 +376,44 @@ def floor_table(run):
             lines.append(f"floor, {linux} {guest}, ns a page: "
                          + ", ".join(texts))
     return lines
+
+
+def added_up(counts, prefixes):
+    """Per GiB; None where nothing was counted."""
+    if not counts:
+        return None
+    number = sum(value for name, value in counts.items()
+                 if any(name == prefix or prefix == CALLS and
+                        name.startswith(CALLS) for prefix in prefixes))
+    return round(number * GIB / PAGES)
+
+
+def count_rows(run):
+    """(linux, guest, move, what, upstream, ours, limit or None)"""
+    for linux, results in run.items():
+        for guest in [] if results["quick"] else results["guests"]:
+            for move in "inflate", "deflate":
+                counts = {driver: results.get(driver, {}).get(guest, {})
+                          .get("counts", {}).get(move) for driver in DRIVERS}
+                for what, names in COUNTS.items():
+                    values = [added_up(counts[driver], names)
+                              for driver in DRIVERS]
+                    if any(values):
+                        yield (linux, guest, move, what, *values,
+                               COUNT_LIMITS.get((guest, move, what)))
+
+
+def count_cells(row):
+    *names, theirs, ours, most = row
+    verdict = "-" if most is None or ours is None else \
+        "yes" if ours <= most else "NO"
+    return (*names, *("-" if value is None else str(value)
+                      for value in (theirs, ours)),
+            "-" if most is None else f"<= {most}", verdict)
+
+
+COUNT_COLUMNS = ("Linux", "guest", "move", "for each GiB", "upstream", "ours",
+                 "wanted", "there")
 
 
 def shares(run):
@@ -467,7 +558,7 @@ def build(kernels):
     return images
 
 
-def main():
+def measure_all():
     began = time.monotonic()
     kernels = os.environ["KERNELS"].split()
     guests = os.environ["GUEST"].split()
@@ -479,6 +570,7 @@ def main():
         except FileNotFoundError:
             pass
     screen = Screen()
+    facts = what_it_was()
     images = build(kernels)
     runs, trouble = [], []
     for number in range(1, int(os.environ.get("RUNS", "1")) + 1):
@@ -489,8 +581,7 @@ def main():
 
     run = runs[0]
     rows = rows_of(run)
-    facts = what_it_was()
-    lines = table(rows) + ["", *MEANINGS, ""] + floor_table(run) + list(shares(run))
+    lines = tables(run)
     trouble += defects(run)
     if len(runs) > 1:
         worst, where = apart(*runs)
@@ -518,4 +609,36 @@ def main():
     return 1 if trouble else 0
 
 
-xenhost.main(main)
+# --- the documentation
+
+PAGE = os.path.join(ROOT, "Documentation", "admin-guide",
+                    "xen-balloon-performance.rst")
+BEGIN = ".. what follows is written by make bench-document\n"
+END = ".. end of what is written by make bench-document\n"
+
+
+def document():
+    """Put what the last run found between two lines of the page."""
+    try:
+        with open(os.path.join(OUT, "results.json"), encoding="utf-8") as file:
+            results = json.load(file)
+    except OSError:
+        raise SystemExit("error: there are no results: make bench "
+                         "first") from None
+    with open(PAGE, encoding="utf-8") as file:
+        before, _, rest = file.read().partition(BEGIN)
+        after = rest.partition(END)[2]
+    run = results["runs"][0]
+    versions = ", ".join(f"Linux {result['kernel']}"
+                         for result in run.values())
+    xen = " and ".join(sorted({result["xen"] for result in run.values()}))
+    text = "\n".join(f"    {line}".rstrip() for line in tables(run))
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(f"{before}{BEGIN}\nMeasured on {results['date']} with "
+                   f"commit {results['commit']}, {versions}, Xen {xen}::\n\n"
+                   f"{text}\n\n{END}{after}")
+    print(os.path.relpath(PAGE, os.getcwd()))
+    return 0
+
+
+xenhost.main({"run": measure_all, "document": document}[sys.argv[1]])

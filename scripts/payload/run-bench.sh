@@ -7,6 +7,9 @@
 #             inflate2 and so on in further rounds (ROUNDS, from /etc/job);
 #             counter LINE, what the driver itself counted
 #   floor     floor PART size=N pages=N ns=N, see bench-floor/floor.c
+#   counted   count NAME KIND KEY N, for inflate and deflate, untimed: what
+#             Xen traced of the guest, see tracecount.c, and what the guest's
+#             allocator was asked, see count.c; the same for any driver
 #   holes     move inflate-holes and deflate-holes, likewise, in a guest of
 #             which every second page is in use
 #   idle      idle NS, the CPU time of a guest that has met its target and does
@@ -47,6 +50,34 @@ moves() {
 	done
 	guest "cat /sys/kernel/debug/xen-balloon/stats 2>/dev/null" |
 		sed 's/^/D counter /'
+}
+
+# the classes of Xen's trace: who runs, HVM, memory, PV
+TRACED=0x3af000
+
+count_move() {
+	stage "$GUEST: counting, $1"
+	xentrace -D -S 1024 -e $TRACED /tmp/trace >/dev/null 2>&1 &
+	_tracer=$!
+	sleep 1
+	GUEST_LIMIT=400 guest \
+		"count kmem/mm_page_alloc kmem/mm_page_free -- move $2" \
+		>/tmp/counted
+	sleep 1
+	kill -INT $_tracer
+	wait $_tracer
+	ok "$1: moved and traced" grep -q ^moved /tmp/counted || return
+	{
+		tracecount "$ID" </tmp/trace
+		grep ^event /tmp/counted
+	} | sed "s/^/D count $1 /"
+	rm /tmp/trace
+}
+
+counted() {
+	guest_start memory=1024 name="$GUEST"
+	rest
+	count_move inflate -$MOVED && count_move deflate $MOVED
 }
 
 floor() {
