@@ -16,7 +16,7 @@ import sys
 import time
 
 import xenhost
-from xenhost import BUILD, Lost, Machine
+from xenhost import BUILD, Lost, Machine, want_icount
 
 OUT = os.path.join(BUILD, "run")
 SILENCE = 300           # wall seconds without a word: the machine is gone
@@ -395,13 +395,10 @@ class Run:
     def boot(self, image):
         self.screen.show("booting Xen and dom0 (about 10 s)")
         memory = DOM0 + max(self.mibs) + SPARE
-        icount = os.environ.get("ICOUNT", "") not in ("", "0")
-        job = f"STEPS='{' '.join(map(str, self.mibs))}'"
-        if icount:
-            # dom0 has to be idle before anything is measured
-            job += "\nQUIET=12"
+        # dom0 has to be idle before anything is measured
+        job = f"STEPS='{' '.join(map(str, self.mibs))}'\nQUIET=12"
         self.machine = Machine("run", image, hvm="hvm" in self.kinds,
-                               icount=icount, memory=f"{max(memory, 3072)}M",
+                               icount=want_icount(), memory=f"{max(memory, 3072)}M",
                                dom0_memory=DOM0, job=job, on_line=self.hear)
         began = time.monotonic()
         self.machine.start()
