@@ -37,8 +37,22 @@ REPORTS = re.compile(
     r"blocked for more than|soft lockup|rcu: INFO|Unable to handle|"
     r"Bad page state|list_(add|del) corruption|page allocation failure")
 XEN_REPORTS = re.compile(
-    r"Xen BUG|Triple fault|Panic on CPU|FATAL|Assertion|domain_crash|Domain \d+ crashed|"
-    r"domain \d+ \(vcpu#\d+\) crashed|out of PoD memory|Watchdog timer")
+    r"Xen BUG|Triple fault|Panic on CPU|FATAL|Assertion|domain_crash|"
+    r"Domain \d+ (\(vcpu#\d+\) |reported )?crashed|out of PoD memory|"
+    r"Watchdog timer")
+
+# What dom0 or Xen say when they do nothing more, and what is said of a guest
+# that is dead; who waits for one of them then waits in vain.
+MACHINE_DIED = {
+    "dom0": re.compile(r"Kernel panic"),
+    "xen": re.compile(r"Hardware Dom\d+ crashed|Panic on CPU|'noreboot' set"),
+}
+GUEST_DIED = {
+    "guest": re.compile(r"Kernel panic"),
+    "xen": re.compile(
+        r"Triple fault|Domain \d+ (\(vcpu#\d+\) |reported )?crashed"),
+}
+LAST_WORDS = 5          # seconds for the rest of what is said at a death
 
 
 class Lost(Exception):
@@ -153,6 +167,7 @@ class Machine:
         self.files = {}
         self.prefix = ""
         self.process = None
+        self.died = None
         self.sockets = []
         self.tmp = None
         self.image = image
@@ -319,13 +334,24 @@ class Machine:
                                     "a", buffering=1, encoding="utf-8")
         self.files[name].write(line + "\n")
 
+    def give_up(self, why):
+        """Somebody died: pump() ends the run when the last words are said."""
+        if not self.died:
+            self.died = (time.monotonic() + LAST_WORDS, why)
+
+    def _console(self, kind, line):
+        """A line of Xen or dom0."""
+        self.log(kind, line)
+        self.on_line(kind, line)
+        if MACHINE_DIED[kind].search(line):
+            self.give_up(f"{kind} said: {line.strip()}")
+
     def _read_com1(self):
         self.com1.read()
         text = self.com1.rest
         # Xen's lines may cut a line of dom0 in two: take them out first
         def take(match):
-            self.log("xen", match.group(1))
-            self.on_line("xen", match.group(1))
+            self._console("xen", match.group(1))
             return ""
         text = re.sub(r"(\(XEN\) [^\n]*)\n", take, text)
         keep = ""
@@ -337,8 +363,7 @@ class Machine:
         *lines, rest = text.split("\n")
         self.com1.rest = rest + keep
         for line in lines:
-            self.log("dom0", line)
-            self.on_line("dom0", line)
+            self._console("dom0", line)
 
     def _read_com2(self):
         self.com2.read()
@@ -362,6 +387,8 @@ class Machine:
             key.data()
         if self.process.poll() is not None:
             raise Lost("QEMU ended")
+        if self.died and time.monotonic() > self.died[0]:
+            raise Lost(self.died[1])
 
     def wait(self, kind, seconds, what):
         """Until dom0 says a line of that kind; returns its text."""
