@@ -234,10 +234,15 @@ class Machine:
                      "-icount", "shift=1,sleep=off"]
             smp = "1"
         else:
-            # a thread for all CPUs: with one each, QEMU now and then loses a
-            # nested guest (Xen then reports a triple fault of it, sometimes
-            # with Xen's own registers in the place of the guest's)
+            # One CPU.  When QEMU gives a nested guest an interrupt with VMRUN,
+            # it keeps the vector as a pending exception.  If it has to leave
+            # that CPU before the guest does, without an interrupt for it, it
+            # delivers the vector once more, wherever the guest is and whether
+            # interrupts are enabled or not; ahead of an entry's swapgs that
+            # is a double or a triple fault.  With one CPU there is nothing to
+            # leave it for but its own interrupts, which drop the vector.
             accel = ["-accel", "tcg,thread=single"]
+            smp = "1"
         cpu = "host" if kvm else \
             "qemu64,+svm,+npt,+x2apic,+pdpe1gb"
         xen = ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
