@@ -121,7 +121,7 @@ progress() {
 	# shellcheck disable=SC2064 # this very job
 	trap "interrupted $pid" INT TERM HUP
 	while kill -0 "$pid" 2>/dev/null; do
-		lines=$(wc -l <"$log" 2>/dev/null || echo 0)
+		lines=$(wc -l 2>/dev/null <"$log" || echo 0)
 		part=
 		if [ "$total" -gt 0 ]; then
 			# the last of it until the job says that it ended
