@@ -69,6 +69,8 @@
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/timekeeping.h>
 
 #include <xen/mem-reservation.h>
@@ -99,6 +101,14 @@
 
 /* How long the worker goes on giving after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
+
+/*
+ * A guest that is out of memory gets back so much at a time, waits so long for
+ * whoever moves memory just now, and gives nothing for so long afterwards.
+ */
+#define RESCUE_PAGES	(SZ_16M >> PAGE_SHIFT)
+#define RESCUE_WAIT	(HZ / 4)
+#define HOLD_SECONDS	5
 
 enum { RELEASE, POPULATE };
 
@@ -593,6 +603,17 @@ static unsigned long deflate_once(struct xen_balloon *b, unsigned long want,
 	return settle_populate(b, done);
 }
 
+/* The same; 2 MiB refused says nothing about pages. */
+static unsigned long deflate_any(struct xen_balloon *b, unsigned long want,
+				 bool *all)
+{
+	unsigned long moved = deflate_once(b, want, all);
+
+	if (!moved && !*all && b->batch.order)
+		moved = deflate_once(b, want, all);
+	return moved;
+}
+
 /* One bounded piece of deflating: pages that the guest got.  Context:
  * batch_lock is held, lock is not.
  */
@@ -605,12 +626,8 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 	/* after a refusal, and not before, it is worth asking for the cap */
 	if (b->state == BALLOON_HOST_FULL)
 		want = min_t(unsigned long, want, balloon_room(b->ops));
-	if (want) {
-		moved = deflate_once(b, want, &all);
-		/* 2 MiB refused says nothing about pages */
-		if (!moved && !all && b->batch.order)
-			moved = deflate_once(b, want, &all);
-	}
+	if (want)
+		moved = deflate_any(b, want, &all);
 	if (moved || all)
 		return moved;
 
@@ -620,6 +637,73 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 	refused(b, why, -ENOMEM);
 	mutex_unlock(&b->lock);
 	return 0;
+}
+
+/* --- a guest that is out of memory ---------------------------------------------- */
+
+/* How long nothing is given yet, in jiffies; 0: no hold. */
+static long hold_left(const struct xen_balloon *b)
+{
+	s64 left = atomic64_read(&b->hold_until) - get_jiffies_64();
+
+	return max(left, 0LL);
+}
+
+/* As much as there is at once.  Context: batch_lock is held, lock is not. */
+static unsigned long take_back(struct xen_balloon *b)
+{
+	unsigned long before = b->stats->current_pages, want, got;
+	unsigned int flags;
+	bool all;
+
+	want = min_t(unsigned long, RESCUE_PAGES, balloon_room(b->ops));
+	/* a PV guest may need a page for its p2m: not by waiting for this */
+	flags = memalloc_noreclaim_save();
+	while (want) {
+		got = deflate_any(b, want, &all);
+		if (!got)
+			break;
+		want -= min(want, got);
+	}
+	memalloc_noreclaim_restore(flags);
+	return b->stats->current_pages - before;
+}
+
+/**
+ * xen_balloon_rescue - take some memory back for a guest that has none
+ * @b: the instance
+ *
+ * Up to 16 MiB, if Xen lets the guest have them.  From now on, and for some
+ * seconds, the balloon gives nothing; the target stays as it is.
+ *
+ * Context: somebody who cannot go on without memory, the lock of the OOM killer
+ * is held.  So nothing is allocated in a way that could wait, and for those who
+ * move memory, who may be waiting for this very call, only a moment.
+ * Return: pages.
+ */
+unsigned long xen_balloon_rescue(struct xen_balloon *b)
+{
+	unsigned long late = jiffies + RESCUE_WAIT, got;
+
+	atomic64_set(&b->hold_until, get_jiffies_64() + HOLD_SECONDS * HZ);
+	/* a step does not wait for memory, but a lender may */
+	while (!mutex_trylock(&b->batch_lock)) {
+		if (time_after(jiffies, late))
+			return 0;
+		schedule_timeout_uninterruptible(1);
+	}
+	got = take_back(b);
+	b->counters.rescues++;
+	b->counters.rescued += got;
+	mutex_lock(&b->lock);
+	if (!__test_and_set_bit(BALLOON_SAID_RESCUED, &b->said))
+		pr_warn("out of memory: %lu KiB came back from Xen, and nothing is given for %u s\n",
+			got << (PAGE_SHIFT - 10), HOLD_SECONDS);
+	mutex_unlock(&b->lock);
+	mutex_unlock(&b->batch_lock);
+	/* who met the target sleeps, and has to give this again some time */
+	xen_balloon_kick(b);
+	return got;
 }
 
 /* --- adding ------------------------------------------------------------------- */
@@ -662,8 +746,8 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	}
 	mutex_lock(&b->lock);
 	refused(b, why, added);
-	if (why == BALLOON_REFUSED_CAP)
-		set_state(b, BALLOON_HOST_FULL);
+	set_state(b, why == BALLOON_REFUSED_CAP ? BALLOON_HOST_FULL :
+						  BALLOON_ADDING);
 	/* a target that will never be met must settle */
 	if (added == -EOPNOTSUPP)
 		WRITE_ONCE(b->stats->target_pages, b->stats->current_pages);
@@ -718,7 +802,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 		.listed = balloon_pages_count(&b->pages),
 		.lent = stats->target_unpopulated,
 		.total_pages = stats->total_pages - b->quarantined,
-		.available = xen_balloon_available(),
+		.available = hold_left(b) ? 0 : xen_balloon_available(),
 	};
 
 	return balloon_policy_plan(&view);
@@ -753,6 +837,9 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		/* min_kb changes when somebody writes it, and no sooner */
 		if (!plan->nr_pages)
 			return MAX_SCHEDULE_TIMEOUT;
+		/* not a try, so not one in vain */
+		if (hold_left(b))
+			return hold_left(b) + 1;
 		break;
 	case BALLOON_WAIT_ONLINE:
 		/* the block that comes online wakes us */
@@ -789,6 +876,13 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 	return try_again(b);
 }
 
+/* host-full stays until something comes: see deflate() and add(). */
+static bool still_full(struct xen_balloon *b, enum balloon_state next)
+{
+	return b->state == BALLOON_HOST_FULL &&
+	       (next == BALLOON_DEFLATING || next == BALLOON_ADDING);
+}
+
 /**
  * xen_balloon_step - one bounded step towards the target
  * @b: the instance
@@ -817,8 +911,7 @@ long xen_balloon_step(struct xen_balloon *b)
 		return MAX_SCHEDULE_TIMEOUT;
 	}
 	plan = make_plan(b);
-	/* host-full stays until something comes: see deflate() */
-	if (plan.state != BALLOON_DEFLATING || b->state != BALLOON_HOST_FULL)
+	if (!still_full(b, plan.state))
 		set_state(b, plan.state);
 	mutex_unlock(&b->lock);
 
@@ -840,8 +933,8 @@ long xen_balloon_step(struct xen_balloon *b)
 	}
 
 	mutex_lock(&b->lock);
-	if (plan.state == BALLOON_DEFLATING && moved)
-		set_state(b, BALLOON_DEFLATING);
+	if (moved)
+		set_state(b, plan.state);
 	delay = min(conclude(b, &plan, moved), idle);
 	mutex_unlock(&b->lock);
 	mutex_unlock(&b->batch_lock);

@@ -29,6 +29,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	for (i = 0; i < BALLOON_NR_STATES; i++)
 		seq_printf(m, "steps_%s %lu\n", xen_balloon_state_text(i),
 			   c->steps[i]);
+	seq_printf(m, "oom calls=%lu pages=%lu\n", c->rescues, c->rescued);
 	mutex_unlock(&b->batch_lock);
 	return 0;
 }

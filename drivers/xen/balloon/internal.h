@@ -8,6 +8,7 @@
 #ifndef _XEN_BALLOON_INTERNAL_H
 #define _XEN_BALLOON_INTERNAL_H
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bits.h>
 #include <linux/list.h>
@@ -216,6 +217,8 @@ extern const struct balloon_ops balloon_pv_ops;
  * @refused: hypercalls of which Xen did less than it was asked
  * @longest_ns: the longest of those hypercalls, by direction
  * @steps: steps by what they were
+ * @rescues: how often the guest was out of memory, with balloon_deflate_on_oom
+ * @rescued: pages that it got back then
  */
 struct balloon_counters {
 	unsigned long calls[2][2];
@@ -223,6 +226,8 @@ struct balloon_counters {
 	unsigned long refused[2][2];
 	u64 longest_ns[2];
 	unsigned long steps[BALLOON_NR_STATES];
+	unsigned long rescues;
+	unsigned long rescued;
 };
 
 unsigned int balloon_release(const struct balloon_ops *ops,
@@ -321,6 +326,7 @@ enum balloon_refusal {
 	BALLOON_SAID_OFFLINE,
 	BALLOON_SAID_CANCELLED,
 	BALLOON_SAID_LOST,
+	BALLOON_SAID_RESCUED,
 	BALLOON_NR_REFUSALS,
 };
 
@@ -371,6 +377,8 @@ struct balloon_error {
  * @blocks_stay: a block could not be removed: not tried again until the target
  *	changes
  *
+ * @hold_until: 64-bit jiffies; until then nothing is given, since the guest
+ *	was out of memory
  * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
  * @wq: the worker waits here for @flags
  * @moved_wq: woken when a step has moved something: boot and lenders wait here
@@ -400,6 +408,7 @@ struct xen_balloon {
 	unsigned long idle_since;
 	bool blocks_stay;
 
+	atomic64_t hold_until;
 	unsigned long flags;
 	wait_queue_head_t wq;
 	wait_queue_head_t moved_wq;
@@ -416,6 +425,7 @@ unsigned long xen_balloon_available(void);
 struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
 unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 				  gfp_t gfp);
+unsigned long xen_balloon_rescue(struct xen_balloon *b);
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
 void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
 			    unsigned long nr_pages);

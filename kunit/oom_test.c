@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of what a guest gets that is out of memory
+ */
+
+#include <kunit/test.h>
+#include <linux/jiffies.h>
+#include <linux/sizes.h>
+
+#include "sim.h"
+
+#define HUGE		BALLOON_HUGE_PAGES
+
+/* What comes back at a time, at most; see core.c. */
+#define AT_A_TIME	((unsigned long)SZ_16M >> PAGE_SHIFT)
+
+/* A balloon with so many pages in it. */
+static void blow_up(struct sim *sim, unsigned long pages)
+{
+	sim_target(sim, SIM_PAGES - pages);
+	sim_settle(sim, 200);
+	KUNIT_ASSERT_EQ(sim->test, sim_listed(sim), pages);
+}
+
+static unsigned long rescue(struct sim *sim)
+{
+	unsigned long before = sim->stats.current_pages, target, got;
+
+	target = sim->stats.target_pages;
+	got = xen_balloon_rescue(&sim->b);
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages, before + got);
+	KUNIT_EXPECT_EQ(sim->test, sim->stats.target_pages, target);
+	return got;
+}
+
+/* What came back is not given again at once, and is after a while. */
+static void oom_hold(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	long delay;
+
+	blow_up(sim, 20 * HUGE);
+	KUNIT_EXPECT_EQ(test, rescue(sim), min(20 * HUGE, AT_A_TIME));
+	delay = sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_GT(test, delay, 4 * HZ);
+	KUNIT_EXPECT_LE(test, delay, 5 * HZ + 1);
+	/* nothing was tried, so nothing was in vain */
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+
+	atomic64_set(&sim->b.hold_until, get_jiffies_64());
+	sim_settle(sim, 50);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 20 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+}
+
+static void oom_hold_pv(struct kunit *test)
+{
+	sim_make_pv(test->priv);
+	oom_hold(test);
+}
+
+/* A hold stops what is going on, and keeps nobody from growing. */
+static void oom_new_target(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_target(sim, SIM_PAGES - 20 * HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, rescue(sim), HUGE);
+	sim_target(sim, SIM_PAGES - 21 * HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+	sim_list_hole(sim, 0);
+	sim_target(sim, SIM_PAGES + 1);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+}
+
+/* Time after time until there is nothing left. */
+static void oom_again(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long left = 20 * HUGE + 3, got;
+
+	blow_up(sim, left);
+	while (left) {
+		got = rescue(sim);
+		KUNIT_ASSERT_EQ(test, got, min(left, AT_A_TIME));
+		left -= got;
+	}
+	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.counters.rescued, 20 * HUGE + 3);
+}
+
+/* What Xen lets the guest have, whatever stops it. */
+static void oom_refused(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	blow_up(sim, 4 * HUGE);
+	sim->cap = sim->nr_in;
+	sim->calls = 0;
+	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	sim->cap = sim->nr_in + 30 * XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, rescue(sim), 30);
+	sim->cap = LONG_MAX;
+	sim->host = 50 * XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, rescue(sim), 50);
+	sim->host = LONG_MAX;
+	sim->faults.errno = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
+	sim->faults.errno = 0;
+	sim->faults.max_order = 0;
+	KUNIT_EXPECT_EQ(test, rescue(sim), 4 * HUGE - 80);
+}
+
+/* Whoever moves memory may itself be waiting for memory. */
+static void oom_busy(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	blow_up(sim, HUGE);
+	mutex_lock(&sim->b.batch_lock);
+	KUNIT_EXPECT_EQ(test, xen_balloon_rescue(&sim->b), 0);
+	mutex_unlock(&sim->b.batch_lock);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, rescue(sim), HUGE);
+}
+
+static struct kunit_case oom_test_cases[] = {
+	KUNIT_CASE(oom_hold),
+	KUNIT_CASE(oom_hold_pv),
+	KUNIT_CASE(oom_new_target),
+	KUNIT_CASE(oom_again),
+	KUNIT_CASE(oom_refused),
+	KUNIT_CASE(oom_busy),
+	{}
+};
+
+static struct kunit_suite oom_suite = {
+	.name = "xen-balloon-oom",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = oom_test_cases,
+};
+
+kunit_test_suite(oom_suite);
