@@ -208,6 +208,10 @@ settled() {
 	guest '[ "$(counter target_kb)" = "$(counter info/current_kb)" ]'
 }
 
+# tells: the driver has the attributes of info/ that say how it goes; so that a
+# scenario that reproduces a defect does not fail for a lack of them
+tells() { guest 'test -e $BALLOON/info/state'; }
+
 # offset_pages: how much the toolstack's target lies above the guest's; the
 # difference between what memory/target says and target_pages
 offset_pages() {

@@ -6,7 +6,7 @@
 #   moves     move NAME moved|missed NS PAGES, for inflate and deflate, and
 #             inflate2 and so on in further rounds (ROUNDS, from /etc/job);
 #             counter LINE, what the driver itself counted
-#   floor     floor PART size=N pages=N ns=N, see bench-floor/floor.c
+#   floor     floor PART size=N pages=N ns=N, see modules/floor/floor.c
 #   counted   count NAME KIND KEY N, for inflate and deflate, untimed: what
 #             Xen traced of the guest, see tracecount.c, and what the guest's
 #             allocator was asked, see count.c; the same for any driver

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tear - have the balloon release 2 MiB of which Xen has one frame already
+ *
+ * A module for an HVM or PVH guest: gives one frame in the middle of a 2 MiB
+ * extent to Xen behind the driver's back, then sees to it that the balloon gets
+ * this very extent: all others are held here meanwhile, and a part of them is
+ * free in smaller pieces, so that there is enough to spare.  Then it lowers the
+ * target, and waits.
+ *
+ * Says "tear: left N pages to do" when all of that was done, at its loading.
+ */
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+
+#include <xen/balloon.h>
+#include <xen/mem-reservation.h>
+#include <xen/page.h>
+#include <xen/xen.h>
+
+#undef pr_fmt
+#define pr_fmt(fmt) "tear: " fmt
+
+#define ORDER		9
+#define PAGES		BIT(ORDER)
+#define MOST		1024
+
+/* Extents of which all pages but a few are free: about 80 MiB. */
+#define IN_PIECES	40
+#define PIECE		128
+
+/* How much is to go, the torn extent included. */
+#define GO		(8 * PAGES)
+
+static unsigned int at = 256;
+module_param(at, uint, 0);
+MODULE_PARM_DESC(at, "which frame of the extent is missing");
+
+static struct page *extents[MOST];
+static unsigned int nr_extents;
+
+static void take_all(void)
+{
+	struct page *page;
+
+	while (nr_extents < MOST) {
+		page = alloc_pages(GFP_HIGHUSER | __GFP_NOWARN |
+				   __GFP_NORETRY, ORDER);
+		if (!page)
+			break;
+		extents[nr_extents++] = page;
+	}
+}
+
+/* Free an extent but for the first of every PIECE pages. */
+static void free_in_pieces(struct page *page)
+{
+	unsigned long i;
+
+	split_page(page, ORDER);
+	for (i = 0; i < PAGES; i++) {
+		if (i % PIECE)
+			__free_page(page + i);
+	}
+}
+
+static void free_rest(struct page *page)
+{
+	unsigned long i;
+
+	for (i = 0; i < PAGES; i += PIECE)
+		__free_page(page + i);
+}
+
+static int __init tear_init(void)
+{
+	unsigned long target = balloon_stats.current_pages - GO;
+	unsigned int i, tries = 200;
+	struct page *torn;
+	xen_pfn_t frame;
+
+	if (!xen_hvm_domain())
+		return -ENODEV;
+	take_all();
+	if (at >= PAGES || nr_extents < IN_PIECES + 1) {
+		pr_err("%u extents are too few\n", nr_extents);
+		target = balloon_stats.current_pages;
+		goto out;
+	}
+	for (i = 0; i < IN_PIECES; i++)
+		free_in_pieces(extents[i]);
+
+	torn = extents[--nr_extents];
+	frame = page_to_xen_pfn(torn) + at;
+	if (xenmem_reservation_decrease(1, &frame) != 1)
+		pr_err("Xen does not take frame %u\n", at);
+	__free_pages(torn, ORDER);
+	balloon_set_new_target(target);
+	while (READ_ONCE(balloon_stats.current_pages) != target && --tries)
+		msleep(50);
+
+	for (i = 0; i < IN_PIECES; i++)
+		free_rest(extents[i]);
+out:
+	for (i = nr_extents >= IN_PIECES ? IN_PIECES : 0; i < nr_extents; i++)
+		__free_pages(extents[i], ORDER);
+	pr_info("left %ld pages to do\n",
+		(long)(balloon_stats.current_pages - target));
+	return 0;
+}
+module_init(tear_init);
+
+static void __exit tear_exit(void)
+{
+}
+module_exit(tear_exit);
+
+MODULE_DESCRIPTION("Have the balloon release a torn extent");
+MODULE_LICENSE("GPL");
