@@ -31,8 +31,12 @@
 #define IN_PIECES	40
 #define PIECE		128
 
-/* How much is to go, the torn extent included. */
+/* How much is to go at a time, until the torn extent has gone, and how often.  A
+ * driver that takes 2 MiB where it can takes it at once; one that takes pages
+ * takes what is in pieces first.
+ */
 #define GO		(8 * PAGES)
+#define ROUNDS		12
 
 static unsigned int at = 256;
 module_param(at, uint, 0);
@@ -74,10 +78,18 @@ static void free_rest(struct page *page)
 		__free_page(page + i);
 }
 
+static void wait_for_target(unsigned long target)
+{
+	unsigned int tries = 100;
+
+	while (READ_ONCE(balloon_stats.current_pages) != target && --tries)
+		msleep(50);
+}
+
 static int __init tear_init(void)
 {
-	unsigned long target = balloon_stats.current_pages - GO;
-	unsigned int i, tries = 200;
+	unsigned long target = balloon_stats.current_pages;
+	unsigned int i, rounds = ROUNDS;
 	struct page *torn;
 	xen_pfn_t frame;
 
@@ -86,7 +98,6 @@ static int __init tear_init(void)
 	take_all();
 	if (at >= PAGES || nr_extents < IN_PIECES + 1) {
 		pr_err("%u extents are too few\n", nr_extents);
-		target = balloon_stats.current_pages;
 		goto out;
 	}
 	for (i = 0; i < IN_PIECES; i++)
@@ -97,9 +108,11 @@ static int __init tear_init(void)
 	if (xenmem_reservation_decrease(1, &frame) != 1)
 		pr_err("Xen does not take frame %u\n", at);
 	__free_pages(torn, ORDER);
-	balloon_set_new_target(target);
-	while (READ_ONCE(balloon_stats.current_pages) != target && --tries)
-		msleep(50);
+	do {
+		target -= GO;
+		balloon_set_new_target(target);
+		wait_for_target(target);
+	} while (PageBuddy(torn) && --rounds);
 
 	for (i = 0; i < IN_PIECES; i++)
 		free_rest(extents[i]);
