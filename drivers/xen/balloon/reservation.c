@@ -115,7 +115,7 @@ static struct mmu_update pv_updates[BALLOON_BATCH];
 
 /* Where the kernel maps @page, as Xen wants to be told.  @last is the page of
  * the request before this one, or NULL: to walk the page tables costs as much
- * as what Xen then does, and the entry of a neighbour lies beside.
+ * as what Xen then does, and pages of the same 2 MiB have theirs in one table.
  */
 static int pv_request(struct mmu_update *update, struct page *page,
 		      struct page *last, pte_t pte)
@@ -124,8 +124,9 @@ static int pv_request(struct mmu_update *update, struct page *page,
 	unsigned int level;
 	pte_t *ptep;
 
-	if (last && page == last + 1 && !IS_ALIGNED(address, PMD_SIZE)) {
-		update->ptr = update[-1].ptr + sizeof(*ptep);
+	if (last && page_to_pfn(page) / PTRS_PER_PTE ==
+		    page_to_pfn(last) / PTRS_PER_PTE) {
+		update->ptr = update[-1].ptr + (page - last) * sizeof(*ptep);
 	} else {
 		ptep = lookup_address(address, &level);
 		if (!ptep || level != PG_LEVEL_4K)
