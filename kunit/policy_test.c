@@ -192,15 +192,18 @@ struct batch_case {
 
 static const struct batch_case batch_cases[] = {
 	{ "no time at all", 1, 0, 2 },
-	{ "short", 8, 6250000, 16 },
-	{ "about right, from below", 8, 6250001, 8 },
+	{ "very short", 8, 5 * NSEC_PER_MSEC, 16 },
+	{ "short", 8, 7999999, 10 },
+	{ "about right, from below", 8, 8 * NSEC_PER_MSEC, 8 },
 	{ "right", 8, 10 * NSEC_PER_MSEC, 8 },
 	{ "about right, from above", 8, 12500000, 8 },
-	{ "long", 8, 12500001, 4 },
+	{ "long", 8, 12500001, 6 },
+	{ "very long", 8, 20 * NSEC_PER_MSEC, 4 },
 	{ "for ever", 8, U64_MAX, 4 },
 	{ "one is the least", 1, U64_MAX, 1 },
 	{ "no more than there may be", 32, 0, 32 },
 	{ "no more than there may be, from an odd number", 17, 0, 32 },
+	{ "no more than there may be, of many", 30, 7 * NSEC_PER_MSEC, 32 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(batch, batch_cases, name);

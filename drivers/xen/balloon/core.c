@@ -254,6 +254,20 @@ static void begin_batch(struct balloon_batch *batch, unsigned int order)
 	bitmap_zero(batch->unsure, BALLOON_BATCH);
 }
 
+/* How much the next batch carries, from how long this one took. */
+static void learn(struct xen_balloon *b, int direction, u64 ns)
+{
+	unsigned int nr = b->batch.nr;
+
+	/* one that was not full says nothing */
+	if (b->batch.order && nr == b->extents[direction])
+		b->extents[direction] =
+			balloon_policy_batch(nr, MOST_EXTENTS, ns);
+	else if (!b->batch.order && nr == b->singles[direction])
+		b->singles[direction] =
+			balloon_policy_batch(nr, BALLOON_BATCH, ns);
+}
+
 static void add_entries(struct balloon_batch *batch, struct page *page,
 			unsigned int nr)
 {
@@ -366,7 +380,8 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		collect_added(b, want);
 	if (batch->nr)
 		return;
-	most = batch->order ? b->extents[RELEASE] : 1;
+	most = batch->order ? b->extents[RELEASE] :
+	       b->singles[RELEASE] / BALLOON_HUGE_PAGES ?: 1;
 	while (most-- && want >= BALLOON_HUGE_PAGES) {
 		page = get_extent(gfp, BALLOON_MAX_ORDER);
 		if (!page)
@@ -378,10 +393,10 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		return;
 
 	batch->order = 0;
-	while (want && batch->nr < BALLOON_BATCH) {
+	while (want && batch->nr < b->singles[RELEASE]) {
 		order = min_t(unsigned int, order, ilog2(want));
 		order = min_t(unsigned int, order,
-			      ilog2(BALLOON_BATCH - batch->nr));
+			      ilog2(b->singles[RELEASE] - batch->nr));
 		page = get_extent(gfp, order);
 		if (page) {
 			add_entries(batch, page, 1U << order);
@@ -482,13 +497,11 @@ unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 	hide(b);
 	if (!batch->nr)
 		return 0;
-	balloon_release(b->ops, batch, &b->counters, &ns);
+	if (balloon_release(b->ops, batch, &b->counters, &ns) == batch->nr)
+		learn(b, RELEASE, ns);
 	if (!batch->order)
 		return settle_release(b, UINT_MAX);
 
-	if (batch->nr == b->extents[RELEASE])
-		b->extents[RELEASE] = balloon_policy_batch(batch->nr,
-							   MOST_EXTENTS, ns);
 	broken = find_first_zero_bit(batch->moved, batch->nr);
 	page = broken < batch->nr ? batch->pages[broken] : NULL;
 	moved = settle_release(b, broken);
@@ -533,8 +546,9 @@ static void take_out(struct xen_balloon *b, unsigned long want)
 		return;
 
 	batch->order = 0;
-	while (want && batch->nr < BALLOON_BATCH) {
-		order = min3(ilog2(want), ilog2(BALLOON_BATCH - batch->nr),
+	while (want && batch->nr < b->singles[POPULATE]) {
+		order = min3(ilog2(want),
+			     ilog2(b->singles[POPULATE] - batch->nr),
 			     BALLOON_MAX_ORDER);
 		page = balloon_pages_take(&b->pages, false, &order);
 		if (!page)
@@ -591,14 +605,11 @@ static unsigned long deflate_once(struct xen_balloon *b, unsigned long want,
 		return 0;
 	done = balloon_populate(b->ops, batch, &b->counters, &ns);
 	*all = done == asked;
-	if (batch->order) {
-		if (done == asked && asked == b->extents[POPULATE])
-			b->extents[POPULATE] =
-				balloon_policy_batch(asked, MOST_EXTENTS, ns);
-		if (done < asked) {
-			b->no_huge = true;
-			b->no_huge_until = jiffies + NO_HUGE_TIME;
-		}
+	if (*all) {
+		learn(b, POPULATE, ns);
+	} else if (batch->order) {
+		b->no_huge = true;
+		b->no_huge_until = jiffies + NO_HUGE_TIME;
 	}
 	return settle_populate(b, done);
 }
@@ -1114,6 +1125,8 @@ void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 	b->ops = ops;
 	b->extents[RELEASE] = 1;
 	b->extents[POPULATE] = 1;
+	b->singles[RELEASE] = BALLOON_HUGE_PAGES;
+	b->singles[POPULATE] = BALLOON_HUGE_PAGES;
 	b->added_pfn = ULONG_MAX;
 	b->idle_since = jiffies;
 	balloon_pages_init(&b->pages, stats);

@@ -39,8 +39,8 @@
 #define BALLOON_HUGE_PAGES	BIT(BALLOON_MAX_ORDER)
 #define BALLOON_NR_ORDERS	(BALLOON_MAX_ORDER + 1)
 
-/* Entries of one hypercall: 2 MiB of 4 KiB pages. */
-#define BALLOON_BATCH		512
+/* Entries of one hypercall, at most: 4 MiB of 4 KiB pages. */
+#define BALLOON_BATCH		1024
 
 /* --- policy: pure decisions ---------------------------------------------- */
 
@@ -370,6 +370,7 @@ struct balloon_error {
  * @ops: how this kind of domain deals with Xen
  * @counters: for debugfs
  * @extents: 2 MiB extents in the next hypercall, by direction
+ * @singles: pages in the next hypercall that moves pages, likewise
  * @no_huge_until: jiffies; until then 2 MiB is not asked of Xen
  * @no_huge: @no_huge_until is valid
  * @added_pfn: where the search for added memory to give back stands
@@ -402,6 +403,7 @@ struct xen_balloon {
 	const struct balloon_ops *ops;
 	struct balloon_counters counters;
 	unsigned int extents[2];
+	unsigned int singles[2];
 	unsigned long no_huge_until;
 	bool no_huge;
 	unsigned long added_pfn;

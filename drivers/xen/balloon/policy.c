@@ -13,6 +13,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
 #include <linux/time64.h>
@@ -133,21 +134,26 @@ unsigned long balloon_policy_delay_ms(const struct balloon_stats *stats)
 }
 
 /**
- * balloon_policy_batch - how many extents the next hypercall carries
+ * balloon_policy_batch - how many entries the next hypercall carries
  * @extents: how many the last one carried, at least 1
  * @most: never more
  * @ns: how long it took
  *
- * Return: half, the same or twice as many, so that a call takes about 10 ms.
+ * What took about 10 ms stays as it is.
+ *
+ * Return: so many that a call takes 10 ms; at least half and at most twice as
+ * many as before, since a call may have been slow for reasons of its own.
  */
 unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 				  u64 ns)
 {
-	if (ns > CALL_NS + CALL_NS / 4)
-		return max(extents / 2, 1U);
-	if (ns <= CALL_NS / 2 + CALL_NS / 8)
-		return min(extents * 2, most);
-	return extents;
+	u64 fits;
+
+	if (ns >= CALL_NS - CALL_NS / 5 && ns <= CALL_NS + CALL_NS / 4)
+		return extents;
+	fits = div64_u64(extents * CALL_NS, max(ns, 1ULL));
+	return clamp_t(u64, fits, max(extents / 2, 1U),
+		       min(extents * 2, most));
 }
 
 /**

@@ -360,7 +360,7 @@ unsigned int balloon_release(const struct balloon_ops *ops,
  * @batch: what; the first entries are set in moved afterwards, those of them
  *	that could not be mapped in unsure
  * @counters: counts what was done
- * @ns: how long the hypercall took
+ * @ns: how long that took, with the mapping
  *
  * source: populate_physmap() in Xen's xen/common/memory.c.
  *
@@ -371,6 +371,7 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 			      struct balloon_batch *batch,
 			      struct balloon_counters *counters, u64 *ns)
 {
+	u64 start = ktime_get_ns();
 	unsigned int i, done;
 
 	for (i = 0; i < batch->nr; i++)
@@ -379,6 +380,7 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 	bitmap_set(batch->moved, 0, done);
 	if (done && ops->show)
 		ops->show(batch, 0, done);
+	*ns = ktime_get_ns() - start;
 	return done;
 }
 
