@@ -303,7 +303,7 @@ struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order)
 	return alloc_pages(gfp, order);
 }
 
-/* Allocate an extent and take it out of the managed pages. */
+/* Allocate an extent. */
 static struct page *get_extent(gfp_t gfp, unsigned int order)
 {
 	struct page *page;
@@ -316,7 +316,6 @@ static struct page *get_extent(gfp_t gfp, unsigned int order)
 		return NULL;
 	if (order)
 		split_page(page, order);
-	adjust_managed_page_count(page, -(1L << order));
 	return page;
 }
 
@@ -333,7 +332,6 @@ static bool get_piece(unsigned long pfn)
 	/* what it held is still in it, whatever the allocator clears */
 	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 		xenmem_reservation_scrub_page(page + i);
-	adjust_managed_page_count(page, -(long)BALLOON_HUGE_PAGES);
 	return true;
 }
 #else
@@ -409,6 +407,22 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	}
 }
 
+/* Take the batch out of the managed pages: one call for what is in a zone. */
+static void unmanage(const struct balloon_batch *batch)
+{
+	unsigned int from = 0, i;
+
+	for (i = 1; i <= batch->nr; i++) {
+		if (i < batch->nr && page_zone(batch->pages[i]) ==
+				     page_zone(batch->pages[from]))
+			continue;
+		adjust_managed_page_count(batch->pages[from],
+					  -(long)((i - from) *
+						  entry_pages(batch)));
+		from = i;
+	}
+}
+
 /* Make the batch inaccessible; what cannot be goes back to the kernel. */
 static void hide(struct xen_balloon *b)
 {
@@ -416,6 +430,7 @@ static void hide(struct xen_balloon *b)
 	unsigned int i, nr, hidden;
 	bool high = false;
 
+	unmanage(batch);
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
 		balloon_pages_mark(batch->pages[i], nr * entry_pages(batch));
