@@ -2,15 +2,18 @@
 /*
  * move - move the balloon of this guest and say how long it took
  *
- *   move KIB     hold so many KiB more or (negative) less than now
+ *   move KIB       hold so many KiB more or (negative) less than now
+ *   move KIB MS    the same, with a look every MS milliseconds to the end: for
+ *                  who counts what happens meanwhile
  *
  * Prints "moved NS PAGES" once info/current_kb is where it should be, or
  * "missed NS PAGES" when it has stood still for STILL seconds.
  *
  * Who watches must not slow down what it watches.  So it sleeps 4 ms between
  * two looks, and runs only when nobody else wants the CPU (SCHED_IDLE).  Of the
- * last eighth it does not sleep, so that it sees the very end: it gets the CPU
- * when the driver has no more use for it.
+ * last eighth it does not sleep, so that it sees the very end.  Even there it
+ * gives the CPU away after each look: the scheduler gives a share to the idle
+ * as well, and who takes it keeps it until the next tick, 4 ms later.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -48,15 +51,17 @@ static long current_kb(int fd)
 
 int main(int argc, char **argv)
 {
-	const struct timespec nap = { .tv_nsec = 4000000 };
+	struct timespec nap = { .tv_nsec = 4000000 };
 	const struct sched_param param = { 0 };
 	long before, holds, last, wanted;
 	int64_t start, end, seen;
 	char text[32];
 	int fd, target, len;
 
-	if (argc != 2)
-		errx(2, "usage: move KIB");
+	if (argc < 2 || argc > 3)
+		errx(2, "usage: move KIB [MS]");
+	if (argc == 3)
+		nap.tv_nsec = strtol(argv[2], NULL, 10) * 1000000;
 	fd = open(BALLOON "info/current_kb", O_RDONLY);
 	if (fd < 0)
 		err(1, "current_kb");
@@ -82,8 +87,11 @@ int main(int argc, char **argv)
 		else if (end - seen > STILL * 1e9)
 			break;
 		last = holds;
-		if (labs(wanted - holds) > labs(wanted - before) / 8)
+		if (argc == 3 ||
+		    labs(wanted - holds) > labs(wanted - before) / 8)
 			nanosleep(&nap, NULL);
+		else
+			sched_yield();
 	}
 	printf("%s %lld %ld\n", holds == wanted ? "moved" : "missed",
 	       (long long)(end - start), labs(holds - before) / 4);
