@@ -254,6 +254,23 @@ static void begin_batch(struct balloon_batch *batch, unsigned int order)
 	bitmap_zero(batch->unsure, BALLOON_BATCH);
 }
 
+/* The lock, where it is held for longest: while a batch goes on the list or
+ * comes from it.  Context: batch_lock is held.  Return: since when.
+ */
+static u64 lock_list(struct xen_balloon *b)
+{
+	mutex_lock(&b->lock);
+	return ktime_get_ns();
+}
+
+static void unlock_list(struct xen_balloon *b, u64 since)
+{
+	u64 held = ktime_get_ns() - since;
+
+	mutex_unlock(&b->lock);
+	b->counters.longest_hold_ns = max(b->counters.longest_hold_ns, held);
+}
+
 /* How much the next batch carries, from how long this one took. */
 static void learn(struct xen_balloon *b, int direction, u64 ns)
 {
@@ -450,6 +467,7 @@ static unsigned long settle_release(struct xen_balloon *b, unsigned int skip)
 	struct balloon_batch *batch = &b->batch;
 	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
 	unsigned int i, nr;
+	u64 since;
 
 	/* the kernel's own first: showing them may fail */
 	if (b->ops->show) {
@@ -460,7 +478,7 @@ static unsigned long settle_release(struct xen_balloon *b, unsigned int skip)
 		}
 	}
 
-	mutex_lock(&b->lock);
+	since = lock_list(b);
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = i == skip ? 1 : run_length(batch, i);
 		if (test_bit(i, batch->moved)) {
@@ -473,7 +491,7 @@ static unsigned long settle_release(struct xen_balloon *b, unsigned int skip)
 		}
 	}
 	b->stats->current_pages -= moved + lost;
-	mutex_unlock(&b->lock);
+	unlock_list(b, since);
 
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = i == skip ? 1 : run_length(batch, i);
@@ -579,6 +597,7 @@ static unsigned long settle_populate(struct xen_balloon *b, unsigned int done)
 	struct balloon_batch *batch = &b->batch;
 	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
 	unsigned int i, nr;
+	u64 since;
 
 	for (i = 0; i < done; i += nr) {
 		nr = run_length(batch, i);
@@ -588,7 +607,7 @@ static unsigned long settle_populate(struct xen_balloon *b, unsigned int done)
 		moved += nr * pages;
 	}
 
-	mutex_lock(&b->lock);
+	since = lock_list(b);
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
 		if (!test_bit(i, batch->moved)) {
@@ -600,7 +619,7 @@ static unsigned long settle_populate(struct xen_balloon *b, unsigned int done)
 		}
 	}
 	b->stats->current_pages += moved;
-	mutex_unlock(&b->lock);
+	unlock_list(b, since);
 	return moved + lost;
 }
 
@@ -609,11 +628,11 @@ static unsigned long deflate_once(struct xen_balloon *b, unsigned long want,
 {
 	struct balloon_batch *batch = &b->batch;
 	unsigned int asked, done;
-	u64 ns = 0;
+	u64 ns = 0, since;
 
-	mutex_lock(&b->lock);
+	since = lock_list(b);
 	take_out(b, want);
-	mutex_unlock(&b->lock);
+	unlock_list(b, since);
 	*all = true;
 	asked = batch->nr;
 	if (!asked)

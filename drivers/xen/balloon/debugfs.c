@@ -26,6 +26,7 @@ static int stats_show(struct seq_file *m, void *unused)
 		seq_printf(m, "%s longest_ns=%llu\n", direction[i],
 			   c->longest_ns[i]);
 	}
+	seq_printf(m, "lock longest_ns=%llu\n", c->longest_hold_ns);
 	for (i = 0; i < BALLOON_NR_STATES; i++)
 		seq_printf(m, "steps_%s %lu\n", xen_balloon_state_text(i),
 			   c->steps[i]);

@@ -216,6 +216,7 @@ extern const struct balloon_ops balloon_pv_ops;
  * @extents: extents that Xen did, likewise
  * @refused: hypercalls of which Xen did less than it was asked
  * @longest_ns: the longest of those hypercalls, by direction
+ * @longest_hold_ns: the longest that the lock was held to move a batch
  * @steps: steps by what they were
  * @rescues: how often the guest was out of memory, with balloon_deflate_on_oom
  * @rescued: pages that it got back then
@@ -225,6 +226,7 @@ struct balloon_counters {
 	unsigned long extents[2][2];
 	unsigned long refused[2][2];
 	u64 longest_ns[2];
+	u64 longest_hold_ns;
 	unsigned long steps[BALLOON_NR_STATES];
 	unsigned long rescues;
 	unsigned long rescued;
