@@ -4,18 +4,45 @@
  *
  *   hog MIB           take that much, touch all of it, end
  *   hog MIB hold      the same, then hold it until killed
- *   hog MIB holes     the same, but every second page goes back before
+ *   hog MIB holes     the same, but every second page goes back before: of
+ *                     physical memory, as the pages of no other choice lie the
+ *                     same way each time
  *
  * Prints "holds MIB MiB" once every page is there.  Ends with status 1 where
  * the kernel refuses, and does not end by itself where it kills.
  */
 #include <err.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* The number of the physical page behind @p; its owner must be root. */
+static unsigned long frame(int pagemap, const void *p)
+{
+	unsigned long long entry;
+
+	if (pread(pagemap, &entry, sizeof(entry),
+		  (uintptr_t)p / 4096 * sizeof(entry)) != sizeof(entry))
+		err(1, "pagemap");
+	return entry & ((1ULL << 55) - 1);
+}
+
+static void make_holes(unsigned char *p, size_t len)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	size_t at;
+
+	for (at = 0; at < len; at += 4096) {
+		if (frame(pagemap, p + at) % 2 &&
+		    madvise(p + at, 4096, MADV_DONTNEED))
+			err(1, "MADV_DONTNEED");
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -36,10 +63,8 @@ int main(int argc, char **argv)
 		err(1, "MADV_NOHUGEPAGE");
 	for (at = 0; at < len; at += 4096)
 		p[at] = at >> 12 | 1;
-	for (at = 0; holes && at < len; at += 8192) {
-		if (madvise(p + at, 4096, MADV_DONTNEED))
-			err(1, "MADV_DONTNEED");
-	}
+	if (holes)
+		make_holes(p, len);
 	printf("holds %lu MiB\n", mib);
 	fflush(stdout);
 	while (argc == 3)
