@@ -101,14 +101,16 @@ wait_for() {
 is_dom0() { case $GUEST in dom0-* | bare) true ;; *) false ;; esac }
 
 # guest_start [memory=MIB] [maxmem=MIB] [vcpus=N] [name=NAME] [extra=TEXT]
-#             [type=TYPE] [wait=SECONDS]
-# Starts one and waits until it answers.
+#             [type=TYPE] [wait=SECONDS] [log=quiet] [paused=yes]
+#             [ramdisk=FILE]
+# Starts one and waits until it answers; a paused one waits for `xl unpause`.
 guest_start() {
 	_memory=512 _maxmem='' _vcpus=1 _extra='' _type=$GUEST _wait=180
-	_name=guest
+	_name=guest _log=ignore_loglevel _paused='' _ramdisk=/boot/guest.gz
 	for _arg; do
 		case ${_arg%%=*} in
-		memory | maxmem | vcpus | extra | type | wait | name)
+		memory | maxmem | vcpus | extra | type | wait | name | log | \
+				paused | ramdisk)
 			eval "_${_arg%%=*}=\${_arg#*=}" ;;
 		*) give_up "guest_start knows no $_arg" ;;
 		esac
@@ -124,8 +126,8 @@ guest_start() {
 		echo "name = '$NAME'"
 		echo "type = '$_type'"
 		echo "kernel = '/boot/kernel'"
-		echo "ramdisk = '/boot/guest.gz'"
-		echo "extra = 'console=hvc0 ignore_loglevel panic=0 $EXTRA $_extra'"
+		echo "ramdisk = '$_ramdisk'"
+		echo "extra = 'console=hvc0 $_log panic=0 $EXTRA $_extra'"
 		echo "memory = $_memory"
 		[ -z "$_maxmem" ] || echo "maxmem = $_maxmem"
 		echo "vcpus = $_vcpus"
@@ -140,11 +142,12 @@ guest_start() {
 	} >/tmp/guest.$NAME
 	stage "starting $NAME ($_type, $_memory MiB)"
 	/lib/forward-console "$NAME" "/var/log/xen/console/guest-$NAME.log" >&3 &
-	xl create -q /tmp/guest.$NAME >/tmp/create.log 2>&1 || {
+	xl create -q ${_paused:+-p} /tmp/guest.$NAME >/tmp/create.log 2>&1 || {
 		sed 's/^/N xl: /' /tmp/create.log
 		give_up "$NAME starts"
 	}
 	ID=$(xl domid "$NAME")
+	[ -z "$_paused" ] || return 0
 	guest_answers "$_wait" || give_up "$NAME answers"
 }
 
