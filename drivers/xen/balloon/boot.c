@@ -52,19 +52,17 @@ module_param(balloon_min_kb, ulong, 0444);
 static unsigned long balloon_max_lent_kb;
 module_param(balloon_max_lent_kb, ulong, 0444);
 
-/* The debt of a guest that was populated on demand, in pages. */
-static unsigned long boot_debt __initdata;
-
 /* Put the empty regions of the memory map into the balloon. */
-static unsigned long __init add_regions(struct xen_balloon *b)
+static unsigned long add_regions(struct xen_balloon *b,
+				 const struct balloon_facts *facts)
 {
 	unsigned long pfn, end, added = 0;
 	unsigned int i;
 
-	for (i = 0; i < XEN_EXTRA_MEM_MAX_REGIONS; i++) {
-		pfn = xen_extra_mem[i].start_pfn;
+	for (i = 0; i < facts->nr_regions; i++) {
+		pfn = facts->regions[i].start_pfn;
 		/* there is nothing beyond what mem= left */
-		end = min(max_pfn, pfn + xen_extra_mem[i].n_pfns);
+		end = min(facts->max_pfn, pfn + facts->regions[i].n_pfns);
 		if (pfn >= end)
 			continue;
 		balloon_pages_clean(pfn_to_page(pfn), end - pfn);
@@ -80,25 +78,26 @@ static unsigned long __init add_regions(struct xen_balloon *b)
 /* RAM that the domain was given, where that is not read off the memory map; 0
  * where it is.
  */
-static long __init given_pages(const struct xen_balloon *b)
+static long given_pages(const struct xen_balloon *b,
+			const struct balloon_facts *facts)
 {
 	long pages = 0;
 
-	if (xen_initial_domain())
+	if (facts->initial)
 		pages = b->ops->count(XENMEM_current_reservation);
 	if (pages > 0)
 		return pages / (long)XEN_PFN_PER_PAGE;
-	if (!xen_pv_domain())
+	if (!facts->pv)
 		return 0;
-	if (xen_released_pages >= xen_start_info->nr_pages)
+	if (facts->released >= facts->given)
 		return -ERANGE;
-	return min(max_pfn, xen_start_info->nr_pages - xen_released_pages);
+	return min(facts->max_pfn, facts->given - facts->released);
 }
 
 /* More pages than Xen has given: to be given back.  Xen also counts some that
  * the map does not show, so the last of them are known with the first target.
  */
-static unsigned long __init count_debt(const struct xen_balloon *b)
+static unsigned long count_debt(const struct xen_balloon *b)
 {
 	long pages = b->ops->count(XENMEM_current_reservation);
 
@@ -109,31 +108,42 @@ static unsigned long __init count_debt(const struct xen_balloon *b)
 					       b->stats->current_pages);
 }
 
-static int __init count_pages(struct xen_balloon *b)
+VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
+					 const struct balloon_facts *facts)
 {
-	unsigned long regions = add_regions(b), pages;
-	long given = given_pages(b);
+	unsigned long regions = add_regions(b, facts), pages, debt = 0;
+	long given = given_pages(b, facts);
 
 	if (given > 0) {
 		b->stats->current_pages = given;
 		b->stats->total_pages = given + regions;
 	} else {
-		pages = get_num_physpages();
+		pages = facts->ram;
 		/* the map may not be of RAM alone */
-		if (given < 0 || pages <= xen_unpopulated_pages + regions) {
+		if (given < 0 || pages <= facts->unpopulated + regions) {
 			pr_err("the memory map makes no sense: %lu pages, %lu of them empty\n",
-			       pages, xen_unpopulated_pages + regions);
+			       pages, facts->unpopulated + regions);
 			return -ERANGE;
 		}
-		pages -= xen_unpopulated_pages;
+		pages -= facts->unpopulated;
 		b->stats->total_pages = pages;
 		b->stats->current_pages = pages - regions;
-		boot_debt = count_debt(b);
+		debt = count_debt(b);
 	}
 	b->initial = b->stats->current_pages;
-	b->stats->target_pages = b->initial - boot_debt;
+	b->stats->target_pages = b->initial - debt;
 	return 0;
 }
+
+#ifdef CONFIG_X86
+static void __init find_regions(struct balloon_facts *facts)
+{
+	facts->regions = xen_extra_mem;
+	facts->nr_regions = XEN_EXTRA_MEM_MAX_REGIONS;
+}
+#else
+static void __init find_regions(struct balloon_facts *facts) { }
+#endif
 
 /* Before anybody can borrow pages: the grant table of an HVM or PVH guest is
  * the first, as soon as the core initcalls run.  Where empty regions were given
@@ -141,21 +151,33 @@ static int __init count_pages(struct xen_balloon *b)
  */
 static int __init balloon_early_init(void)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
+	struct balloon_facts facts = {
+		.pv = xen_pv_domain(),
+		.initial = xen_initial_domain(),
+		.max_pfn = max_pfn,
+		.ram = get_num_physpages(),
+		.unpopulated = xen_unpopulated_pages,
+	};
 
 	if (!xen_domain())
 		return -ENODEV;
 
-	xen_balloon_setup(b, &balloon_stats, xen_pv_domain() ?
+	if (xen_pv_domain()) {
+		facts.given = xen_start_info->nr_pages;
+		facts.released = xen_released_pages;
+	}
+	find_regions(&facts);
+	xen_balloon_setup(b, &balloon_stats, facts.pv ?
 			  &balloon_pv_ops : &balloon_translated_ops);
 	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
-	return count_pages(b);
+	return balloon_count_pages(b, &facts);
 }
 pure_initcall(balloon_early_init);
 
 static int __init balloon_init(void)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 	int ret;
 
 	if (!xen_domain() || !b->stats->total_pages)
@@ -170,7 +192,8 @@ static int __init balloon_init(void)
 subsys_initcall(balloon_init);
 
 /* Until the guest holds no more than it should, or for so long. */
-static void __init pay_debt(struct xen_balloon *b)
+VISIBLE_IF_KUNIT void balloon_pay_debt(struct xen_balloon *b,
+				       unsigned int seconds)
 {
 	long missing = -xen_balloon_shortfall(b);
 
@@ -179,11 +202,11 @@ static void __init pay_debt(struct xen_balloon *b)
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
 	wait_event_idle_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
-				min(balloon_boot_timeout, 86400U) * HZ);
+				min(seconds, 86400U) * HZ);
 	missing = -xen_balloon_shortfall(b);
 	if (missing > 0)
 		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
-		       missing << (PAGE_SHIFT - 10), balloon_boot_timeout,
+		       missing << (PAGE_SHIFT - 10), seconds,
 		       b->error.what == BALLOON_REFUSED_NOT ? "not done yet" :
 		       xen_balloon_refusal_text(b->error.what));
 }
@@ -191,12 +214,12 @@ static void __init pay_debt(struct xen_balloon *b)
 /* User space starts when there is nothing left to fear. */
 static int __init balloon_boot_wait(void)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 
 	if (!xen_domain() || !b->stats->total_pages)
 		return 0;
 	if (!xen_pv_domain())
-		pay_debt(b);
+		balloon_pay_debt(b, balloon_boot_timeout);
 	/* only now: what Xen has not given must go back whatever it says */
 	WRITE_ONCE(b->floor, balloon_min_kb >> (PAGE_SHIFT - 10));
 	return 0;

@@ -115,7 +115,7 @@ enum { RELEASE, POPULATE };
 struct balloon_stats balloon_stats;
 EXPORT_SYMBOL_GPL(balloon_stats);
 
-struct xen_balloon xen_balloon;
+static struct xen_balloon xen_balloon;
 
 static const char * const state_names[] = {
 	[BALLOON_IDLE]		= "idle",
@@ -136,6 +136,17 @@ static const char * const refusal_texts[] = {
 	[BALLOON_REFUSED_GUEST]	  = "pages refused by the guest, which needs them",
 	[BALLOON_REFUSED_ADD]	  = "memory blocks refused by the kernel",
 };
+
+/**
+ * xen_balloon_instance - the one instance
+ *
+ * Return: the balloon of this guest, or the one that the running test made.
+ */
+struct xen_balloon *xen_balloon_instance(void)
+{
+	BALLOON_STUB(xen_balloon_instance);
+	return &xen_balloon;
+}
 
 /**
  * xen_balloon_state_text - the name of a state
@@ -1002,13 +1013,25 @@ void xen_balloon_kick(struct xen_balloon *b)
 	wake_up(&b->wq);
 }
 
+/**
+ * xen_balloon_freezing - whether the caller is asked to stand still
+ *
+ * Return: true from then on until it does.
+ */
+bool xen_balloon_freezing(void)
+{
+	BALLOON_STUB(xen_balloon_freezing);
+	return freezing(current);
+}
+
 /* A toolstack restores a saved guest into a domain that may have no more than
  * its target.  So who is asked to stand still while there is something to give
  * gives it first, but does not hold anybody up for longer than FREEZE_GRACE.
  */
-static bool gives_first(struct xen_balloon *b, unsigned long *asked)
+VISIBLE_IF_KUNIT bool balloon_gives_first(struct xen_balloon *b,
+					  unsigned long *asked)
 {
-	if (!freezing(current)) {
+	if (!xen_balloon_freezing()) {
 		*asked = jiffies;
 		return false;
 	}
@@ -1021,7 +1044,7 @@ static bool kicked(struct xen_balloon *b)
 	return test_bit(BALLOON_KICKED, &b->flags) || kthread_should_stop();
 }
 
-static int worker(void *data)
+VISIBLE_IF_KUNIT int balloon_worker(void *data)
 {
 	struct xen_balloon *b = data;
 	unsigned long asked = jiffies;
@@ -1035,7 +1058,7 @@ static int worker(void *data)
 		smp_mb__after_atomic();
 		delay = xen_balloon_step(b);
 		cond_resched();
-		if (!delay && gives_first(b, &asked))
+		if (!delay && balloon_gives_first(b, &asked))
 			continue;
 		if (delay)
 			wait_event_freezable_timeout(b->wq, kicked(b), delay);
@@ -1053,18 +1076,20 @@ static int worker(void *data)
  */
 void balloon_set_new_target(unsigned long pages)
 {
-	WRITE_ONCE(balloon_stats.target_pages, pages);
+	struct xen_balloon *b = xen_balloon_instance();
+
+	WRITE_ONCE(b->stats->target_pages, pages);
 	/* who sees the bit sees the target as well */
 	smp_mb__before_atomic();
-	set_bit(BALLOON_NEW_TARGET, &xen_balloon.flags);
-	xen_balloon_kick(&xen_balloon);
+	set_bit(BALLOON_NEW_TARGET, &b->flags);
+	xen_balloon_kick(b);
 }
 EXPORT_SYMBOL_GPL(balloon_set_new_target);
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 static void pages_online(struct page *page, unsigned long nr_pages)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 
 	balloon_pages_clean(page, nr_pages);
 	balloon_pages_mark(page, nr_pages);
@@ -1076,7 +1101,7 @@ static void pages_online(struct page *page, unsigned long nr_pages)
 
 static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 	bool empty;
 
 	/* what is offline has no pages to look at */
@@ -1091,7 +1116,7 @@ static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
 /* A page that nobody refers to is no obstacle when its block goes offline. */
 static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 	unsigned long i;
 
 	mutex_lock(&b->lock);
@@ -1108,7 +1133,7 @@ static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
 static void pages_cancel_offline(unsigned long start_pfn,
 				 unsigned long nr_pages)
 {
-	struct xen_balloon *b = &xen_balloon;
+	struct xen_balloon *b = xen_balloon_instance();
 	unsigned long i;
 
 	mutex_lock(&b->lock);
@@ -1123,10 +1148,10 @@ static void pages_cancel_offline(unsigned long start_pfn,
 
 static void pages_changed(void)
 {
-	xen_balloon_kick(&xen_balloon);
+	xen_balloon_kick(xen_balloon_instance());
 }
 
-static const struct balloon_hotplug_client hotplug_client = {
+VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_core_client = {
 	.online = pages_online,
 	.empty = pages_empty,
 	.offline = pages_offline,
@@ -1136,7 +1161,7 @@ static const struct balloon_hotplug_client hotplug_client = {
 
 static void __init watch_blocks(void)
 {
-	balloon_hotplug_init(&hotplug_client);
+	balloon_hotplug_init(&balloon_core_client);
 }
 #else
 static void __init watch_blocks(void) { }
@@ -1181,7 +1206,7 @@ int __init xen_balloon_start(struct xen_balloon *b)
 
 	watch_blocks();
 	balloon_debugfs_init(b);
-	task = kthread_run(worker, b, "xen-balloon");
+	task = kthread_run(balloon_worker, b, "xen-balloon");
 	if (IS_ERR(task))
 		pr_err("no thread (%ld): the memory of this guest stays as it is\n",
 		       PTR_ERR(task));

@@ -41,21 +41,60 @@
 /* The blocks that were added here, by their number.  Has its own lock. */
 static DEFINE_XARRAY(blocks);
 
-static const struct balloon_hotplug_client *client;
+VISIBLE_IF_KUNIT const struct balloon_hotplug_client *balloon_client;
 
 static int for_lending;
 
-static unsigned long block_pages(void)
+/* --- the memory hotplug core, for which tests put their own ----------------- */
+
+VISIBLE_IF_KUNIT unsigned long balloon_block_pages(void)
 {
+	BALLOON_STUB(balloon_block_pages);
 	return memory_block_size_bytes() >> PAGE_SHIFT;
 }
+
+VISIBLE_IF_KUNIT struct range balloon_addable(void)
+{
+	BALLOON_STUB(balloon_addable);
+	return mhp_get_pluggable_range(true);
+}
+
+/* The resource is the core's after that, which may merge it with others. */
+VISIBLE_IF_KUNIT int balloon_add_range(struct resource *res)
+{
+	int ret;
+
+	BALLOON_STUB(balloon_add_range, res);
+	lock_device_hotplug();
+	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
+				  MHP_MERGE_RESOURCE);
+	unlock_device_hotplug();
+	return ret;
+}
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+VISIBLE_IF_KUNIT int balloon_remove_block(unsigned long pfn)
+{
+	BALLOON_STUB(balloon_remove_block, pfn);
+	return offline_and_remove_memory(PFN_PHYS(pfn),
+					 memory_block_size_bytes());
+}
+#endif
+
+/* --- the blocks that were added ---------------------------------------------- */
 
 static void forget_blocks(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long i;
 
-	for (i = 0; i < nr_pages; i += block_pages())
-		xa_erase(&blocks, (pfn + i) / block_pages());
+	for (i = 0; i < nr_pages; i += balloon_block_pages())
+		xa_erase(&blocks, (pfn + i) / balloon_block_pages());
+}
+
+VISIBLE_IF_KUNIT int balloon_note_block(unsigned long number)
+{
+	BALLOON_STUB(balloon_note_block, number);
+	return xa_err(xa_store(&blocks, number, BLOCK_NEW, GFP_KERNEL));
 }
 
 /* Ownership has to be known before the first block can come online. */
@@ -64,9 +103,8 @@ static int note_blocks(unsigned long pfn, unsigned long nr_pages)
 	unsigned long i;
 	int ret;
 
-	for (i = 0; i < nr_pages; i += block_pages()) {
-		ret = xa_err(xa_store(&blocks, (pfn + i) / block_pages(),
-				      BLOCK_NEW, GFP_KERNEL));
+	for (i = 0; i < nr_pages; i += balloon_block_pages()) {
+		ret = balloon_note_block((pfn + i) / balloon_block_pages());
 		if (ret) {
 			forget_blocks(pfn, nr_pages);
 			return ret;
@@ -85,46 +123,46 @@ static bool removing(unsigned long pfn)
 
 /* --- what the memory hotplug core tells ------------------------------------ */
 
-static void online_page(struct page *page, unsigned int order)
+VISIBLE_IF_KUNIT void balloon_online_page(struct page *page, unsigned int order)
 {
-	unsigned long block = page_to_pfn(page) / block_pages();
+	unsigned long block = page_to_pfn(page) / balloon_block_pages();
 
 	/* one that could not be removed has nothing behind it either */
 	if (xa_load(&blocks, block) == BLOCK_NEW ||
-	    removing(block * block_pages()))
-		client->online(page, 1UL << order);
+	    removing(block * balloon_block_pages()))
+		balloon_client->online(page, 1UL << order);
 	else
 		generic_online_page(page, order);
 }
 
-static int memory_event(struct notifier_block *nb, unsigned long event,
-			void *data)
+VISIBLE_IF_KUNIT int balloon_memory_event(struct notifier_block *nb,
+					  unsigned long event, void *data)
 {
 	struct memory_notify *notify = data;
 	unsigned long pfn = notify->start_pfn, nr_pages = notify->nr_pages, i;
 
 	switch (event) {
 	case MEM_ONLINE:
-		for (i = 0; i < nr_pages; i += block_pages())
+		for (i = 0; i < nr_pages; i += balloon_block_pages())
 			/* no other state leads here, so nothing is allocated */
-			xa_cmpxchg(&blocks, (pfn + i) / block_pages(),
+			xa_cmpxchg(&blocks, (pfn + i) / balloon_block_pages(),
 				   BLOCK_NEW, BLOCK_HANDED, GFP_KERNEL);
-		client->changed();
+		balloon_client->changed();
 		break;
 	case MEM_GOING_OFFLINE:
 		if (removing(pfn))
-			client->offline(pfn, nr_pages);
+			balloon_client->offline(pfn, nr_pages);
 		break;
 	case MEM_CANCEL_OFFLINE:
 		if (removing(pfn))
-			client->cancel_offline(pfn, nr_pages);
+			balloon_client->cancel_offline(pfn, nr_pages);
 		break;
 	}
 	return NOTIFY_OK;
 }
 
 static struct notifier_block memory_nb = {
-	.notifier_call = memory_event,
+	.notifier_call = balloon_memory_event,
 };
 
 /* --- adding ------------------------------------------------------------------ */
@@ -133,7 +171,7 @@ static struct notifier_block memory_nb = {
 static struct resource *reserve_range(const struct balloon_ops *ops,
 				      unsigned long nr_pages)
 {
-	struct range where = mhp_get_pluggable_range(true);
+	struct range where = balloon_addable();
 	struct resource *res;
 	int ret;
 
@@ -148,7 +186,8 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 	ret = allocate_resource(&iomem_resource, res,
 				(resource_size_t)nr_pages << PAGE_SHIFT,
 				where.start, where.end,
-				memory_block_size_bytes(), NULL, NULL);
+				(resource_size_t)balloon_block_pages() << PAGE_SHIFT,
+				NULL, NULL);
 	if (ret) {
 		kfree(res);
 		return ERR_PTR(ret);
@@ -178,7 +217,7 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	int ret;
 
 	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
-	nr_pages = balloon_policy_add(want, available, block_pages(),
+	nr_pages = balloon_policy_add(want, available, balloon_block_pages(),
 				      sizeof(struct page));
 	if (!balloon_hotplug_possible())
 		return -EOPNOTSUPP;
@@ -197,11 +236,7 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			goto err_blocks;
 	}
 
-	lock_device_hotplug();
-	/* the resource is the core's after that: it may merge it */
-	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
-				  MHP_MERGE_RESOURCE);
-	unlock_device_hotplug();
+	ret = balloon_add_range(res);
 	if (ret)
 		goto err_blocks;
 	return nr_pages;
@@ -223,11 +258,13 @@ err_res:
  */
 bool balloon_hotplug_next(unsigned long *pfn)
 {
-	unsigned long block = *pfn / block_pages(), index, found = 0;
+	unsigned long block, index, found = 0;
 	void *entry;
 	bool any = false;
 
-	if (*pfn != ULONG_MAX && *pfn % block_pages()) {
+	BALLOON_STUB(balloon_hotplug_next, pfn);
+	block = *pfn / balloon_block_pages();
+	if (*pfn != ULONG_MAX && *pfn % balloon_block_pages()) {
 		*pfn -= BALLOON_HUGE_PAGES;
 		return true;
 	}
@@ -239,7 +276,7 @@ bool balloon_hotplug_next(unsigned long *pfn)
 		found = index;
 		any = true;
 	}
-	*pfn = any ? (found + 1) * block_pages() - BALLOON_HUGE_PAGES : 0;
+	*pfn = any ? (found + 1) * balloon_block_pages() - BALLOON_HUGE_PAGES : 0;
 	return any;
 }
 
@@ -252,8 +289,8 @@ static unsigned long empty_block(void)
 
 	xa_for_each(&blocks, index, entry) {
 		if (entry == BLOCK_HANDED &&
-		    client->empty(index * block_pages(), block_pages()))
-			found = index * block_pages();
+		    balloon_client->empty(index * balloon_block_pages(), balloon_block_pages()))
+			found = index * balloon_block_pages();
 	}
 	return found;
 }
@@ -266,7 +303,9 @@ static unsigned long empty_block(void)
  */
 bool balloon_hotplug_removable(void)
 {
-	return !xa_empty(&blocks) && !READ_ONCE(for_lending) && empty_block();
+	BALLOON_STUB(balloon_hotplug_removable);
+	return !xa_empty(&blocks) && !balloon_hotplug_for_lending() &&
+	       empty_block();
 }
 
 /**
@@ -279,19 +318,20 @@ bool balloon_hotplug_removable(void)
  */
 long balloon_hotplug_remove(void)
 {
-	unsigned long pfn = empty_block();
+	unsigned long pfn;
 	int ret;
 
+	BALLOON_STUB(balloon_hotplug_remove);
+	pfn = empty_block();
 	if (!pfn)
 		return 0;
 	removing_pfn = pfn;
-	ret = offline_and_remove_memory(PFN_PHYS(pfn),
-					memory_block_size_bytes());
+	ret = balloon_remove_block(pfn);
 	removing_pfn = 0;
 	if (ret)
 		return ret;
-	forget_blocks(pfn, block_pages());
-	return block_pages();
+	forget_blocks(pfn, balloon_block_pages());
+	return balloon_block_pages();
 }
 #endif /* CONFIG_MEMORY_HOTREMOVE */
 
@@ -316,6 +356,7 @@ bool balloon_hotplug_for_lending(void)
  */
 bool balloon_hotplug_possible(void)
 {
+	BALLOON_STUB(balloon_hotplug_possible);
 	return !is_kdump_kernel();
 }
 
@@ -326,7 +367,7 @@ bool balloon_hotplug_possible(void)
  */
 unsigned long balloon_most_pages(void)
 {
-	return (mhp_get_pluggable_range(true).end >> PAGE_SHIFT) + 1;
+	return (balloon_addable().end >> PAGE_SHIFT) + 1;
 }
 
 static const struct ctl_table balloon_table[] = {
@@ -347,8 +388,8 @@ static const struct ctl_table balloon_table[] = {
  */
 void __init balloon_hotplug_init(const struct balloon_hotplug_client *who)
 {
-	client = who;
-	set_online_page_callback(online_page);
+	balloon_client = who;
+	set_online_page_callback(balloon_online_page);
 	register_memory_notifier(&memory_nb);
 	register_sysctl_init("xen/balloon", balloon_table);
 }

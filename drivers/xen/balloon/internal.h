@@ -8,6 +8,7 @@
 #ifndef _XEN_BALLOON_INTERNAL_H
 #define _XEN_BALLOON_INTERNAL_H
 
+#include <kunit/visibility.h>
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bits.h>
@@ -365,6 +366,10 @@ struct balloon_error {
  * @said: bit by enum balloon_refusal: said in this episode
  * @leaving: pages of a block that is being removed, in nobody's hands
  * @initial: current_pages at init, which the toolstack's offset is against
+ * @offset: how many pages more than the guest the toolstack counts
+ * @offset_known: @offset was taken; both belong to the watch on the target, as
+ *	does @target_bad
+ * @target_bad: what xenstore says is no target, and that was said
  *
  * @batch_lock: taken before @lock; who holds it moves memory, and owns the
  *	fields below
@@ -399,6 +404,9 @@ struct xen_balloon {
 	unsigned long said;
 	unsigned long leaving;
 	unsigned long initial;
+	unsigned long offset;
+	bool offset_known;
+	bool target_bad;
 
 	struct mutex batch_lock;	/* who moves memory */
 	struct balloon_batch batch;
@@ -418,14 +426,14 @@ struct xen_balloon {
 	wait_queue_head_t moved_wq;
 };
 
-extern struct xen_balloon xen_balloon;
-
+struct xen_balloon *xen_balloon_instance(void);
 void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 		       const struct balloon_ops *ops);
 int xen_balloon_start(struct xen_balloon *b);
 long xen_balloon_step(struct xen_balloon *b);
 void xen_balloon_kick(struct xen_balloon *b);
 unsigned long xen_balloon_available(void);
+bool xen_balloon_freezing(void);
 struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
 unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 				  gfp_t gfp);
@@ -444,6 +452,32 @@ int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
 void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 			   struct page **pages);
 
+/* --- boot: what is there when the guest starts ----------------------------- */
+
+/**
+ * struct balloon_facts - what the number of pages at boot is counted from
+ * @pv: a PV domain
+ * @initial: dom0
+ * @max_pfn: there are no pages at and beyond this
+ * @ram: pages of the memory map
+ * @unpopulated: pages of it that are known to have nothing behind them
+ * @given: pages that the domain builder gave to a PV domain
+ * @released: pages of them that setup gave back
+ * @regions: regions of the map with nothing behind them
+ * @nr_regions: entries of @regions
+ */
+struct balloon_facts {
+	bool pv;
+	bool initial;
+	unsigned long max_pfn;
+	unsigned long ram;
+	unsigned long unpopulated;
+	unsigned long given;
+	unsigned long released;
+	const struct xen_memory_region *regions;
+	unsigned int nr_regions;
+};
+
 /* --- what the options leave out ------------------------------------------ */
 
 #ifdef CONFIG_DEBUG_FS
@@ -456,6 +490,43 @@ static inline void balloon_debugfs_init(struct xen_balloon *b) { }
 void balloon_sysfs_init(void);
 int balloon_parse_bytes(const char *text, unsigned long long *bytes);
 void balloon_xenbus_init(void);
+#endif
+
+/* --- what only tests call from outside ------------------------------------- */
+
+#if IS_ENABLED(CONFIG_KUNIT)
+bool balloon_gives_first(struct xen_balloon *b, unsigned long *asked);
+int balloon_worker(void *data);
+int balloon_count_pages(struct xen_balloon *b,
+			const struct balloon_facts *facts);
+void balloon_pay_debt(struct xen_balloon *b, unsigned int seconds);
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+struct memory_notify;
+struct notifier_block;
+struct resource;
+
+extern const struct balloon_hotplug_client *balloon_client;
+extern const struct balloon_hotplug_client balloon_core_client;
+unsigned long balloon_block_pages(void);
+struct range balloon_addable(void);
+int balloon_note_block(unsigned long number);
+int balloon_add_range(struct resource *res);
+int balloon_remove_block(unsigned long pfn);
+void balloon_online_page(struct page *page, unsigned int order);
+int balloon_memory_event(struct notifier_block *nb, unsigned long event,
+			 void *data);
+#endif
+
+#ifdef CONFIG_XEN_BALLOON
+struct xenbus_watch;
+
+extern const struct attribute_group *balloon_groups[];
+char *balloon_read_key(const char *key);
+bool balloon_has_offset(void);
+void balloon_target_changed(struct xenbus_watch *watch, const char *path,
+			    const char *token);
+#endif
 #endif
 
 #endif /* _XEN_BALLOON_INTERNAL_H */

@@ -221,7 +221,7 @@ int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
  */
 int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages)
 {
-	return xen_balloon_borrow(&xen_balloon, nr_pages, pages);
+	return xen_balloon_borrow(xen_balloon_instance(), nr_pages, pages);
 }
 EXPORT_SYMBOL(xen_alloc_ballooned_pages);
 
@@ -234,7 +234,7 @@ EXPORT_SYMBOL(xen_alloc_ballooned_pages);
  */
 void xen_free_ballooned_pages(unsigned int nr_pages, struct page **pages)
 {
-	xen_balloon_give_back(&xen_balloon, nr_pages, pages);
+	xen_balloon_give_back(xen_balloon_instance(), nr_pages, pages);
 }
 EXPORT_SYMBOL(xen_free_ballooned_pages);
 

@@ -37,7 +37,7 @@ static int out_of_memory_soon(struct notifier_block *nb, unsigned long unused,
 {
 	unsigned long *freed = data;
 
-	*freed += xen_balloon_rescue(&xen_balloon);
+	*freed += xen_balloon_rescue(xen_balloon_instance());
 	return NOTIFY_OK;
 }
 
@@ -48,7 +48,7 @@ static struct notifier_block oom_nb = {
 static int __init balloon_oom_init(void)
 {
 	if (!xen_domain() || !balloon_deflate_on_oom ||
-	    !xen_balloon.stats->total_pages)
+	    !xen_balloon_instance()->stats->total_pages)
 		return 0;
 	return register_oom_notifier(&oom_nb);
 }

@@ -104,8 +104,10 @@ static ssize_t store_target(const char *text, size_t count,
 static ssize_t target_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
+	struct xen_balloon *b = xen_balloon_instance();
+
 	return sysfs_emit(buf, "%llu\n",
-			  (u64)READ_ONCE(balloon_stats.target_pages) <<
+			  (u64)READ_ONCE(b->stats->target_pages) <<
 				PAGE_SHIFT);
 }
 
@@ -119,8 +121,10 @@ static DEVICE_ATTR_RW(target);
 static ssize_t target_kb_show(struct device *dev,
 			      struct device_attribute *attr, char *buf)
 {
+	struct xen_balloon *b = xen_balloon_instance();
+
 	return sysfs_emit(buf, "%lu\n",
-			  PAGES_TO_KB(READ_ONCE(balloon_stats.target_pages)));
+			  PAGES_TO_KB(READ_ONCE(b->stats->target_pages)));
 }
 
 static ssize_t target_kb_store(struct device *dev,
@@ -137,6 +141,8 @@ static DEVICE_ATTR_RW(target_kb);
 static ssize_t name##_show(struct device *dev,				\
 			   struct device_attribute *attr, char *buf)	\
 {									\
+	struct xen_balloon *b = xen_balloon_instance();			\
+									\
 	return sysfs_emit(buf, "%lu\n", value);				\
 }
 
@@ -145,13 +151,14 @@ static ssize_t name##_store(struct device *dev,				\
 			    struct device_attribute *attr,		\
 			    const char *buf, size_t count)		\
 {									\
+	struct xen_balloon *b = xen_balloon_instance();			\
 	unsigned long value;						\
 	int ret = kstrtoul(buf, 0, &value);				\
 									\
 	if (ret)							\
 		return ret;						\
 	WRITE_ONCE(field, value);					\
-	xen_balloon_kick(&xen_balloon);					\
+	xen_balloon_kick(b);						\
 	return count;							\
 }
 
@@ -160,48 +167,49 @@ static ssize_t name##_store(struct device *dev,				\
 			    struct device_attribute *attr,		\
 			    const char *buf, size_t count)		\
 {									\
+	struct xen_balloon *b = xen_balloon_instance();			\
 	unsigned long pages;						\
 	int ret = parse_kb(buf, &pages);				\
 									\
 	if (ret)							\
 		return ret;						\
 	WRITE_ONCE(field, pages);					\
-	xen_balloon_kick(&xen_balloon);					\
+	xen_balloon_kick(b);						\
 	return count;							\
 }
 
-SHOW_NUMBER(schedule_delay, READ_ONCE(balloon_stats.schedule_delay))
+SHOW_NUMBER(schedule_delay, READ_ONCE(b->stats->schedule_delay))
 static DEVICE_ATTR_RO(schedule_delay);
 
-SHOW_NUMBER(max_schedule_delay, READ_ONCE(balloon_stats.max_schedule_delay))
-STORE_NUMBER(max_schedule_delay, balloon_stats.max_schedule_delay)
+SHOW_NUMBER(max_schedule_delay, READ_ONCE(b->stats->max_schedule_delay))
+STORE_NUMBER(max_schedule_delay, b->stats->max_schedule_delay)
 static DEVICE_ATTR_RW(max_schedule_delay);
 
-SHOW_NUMBER(retry_count, READ_ONCE(balloon_stats.retry_count))
+SHOW_NUMBER(retry_count, READ_ONCE(b->stats->retry_count))
 static DEVICE_ATTR_RO(retry_count);
 
-SHOW_NUMBER(max_retry_count, READ_ONCE(balloon_stats.max_retry_count))
-STORE_NUMBER(max_retry_count, balloon_stats.max_retry_count)
+SHOW_NUMBER(max_retry_count, READ_ONCE(b->stats->max_retry_count))
+STORE_NUMBER(max_retry_count, b->stats->max_retry_count)
 static DEVICE_ATTR_RW(max_retry_count);
 
-SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.floor)))
-STORE_KB(min_kb, xen_balloon.floor)
+SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(b->floor)))
+STORE_KB(min_kb, b->floor)
 static DEVICE_ATTR_RW(min_kb);
 
-SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.max_lent)))
-STORE_KB(max_lent_kb, xen_balloon.max_lent)
+SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(b->max_lent)))
+STORE_KB(max_lent_kb, b->max_lent)
 static DEVICE_ATTR_RW(max_lent_kb);
 
-SHOW_NUMBER(current_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.current_pages)))
+SHOW_NUMBER(current_kb, PAGES_TO_KB(READ_ONCE(b->stats->current_pages)))
 static DEVICE_ATTR_RO(current_kb);
 
-SHOW_NUMBER(low_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.balloon_low)))
+SHOW_NUMBER(low_kb, PAGES_TO_KB(READ_ONCE(b->stats->balloon_low)))
 static DEVICE_ATTR_RO(low_kb);
 
-SHOW_NUMBER(high_kb, PAGES_TO_KB(READ_ONCE(balloon_stats.balloon_high)))
+SHOW_NUMBER(high_kb, PAGES_TO_KB(READ_ONCE(b->stats->balloon_high)))
 static DEVICE_ATTR_RO(high_kb);
 
-SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(xen_balloon.quarantined)))
+SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(b->quarantined)))
 static DEVICE_ATTR_RO(quarantined_kb);
 
 static DEVICE_BOOL_ATTR(scrub_pages, 0644, xen_scrub_pages);
@@ -211,19 +219,22 @@ static DEVICE_BOOL_ATTR(scrub_pages, 0644, xen_scrub_pages);
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
+	struct xen_balloon *b = xen_balloon_instance();
+
 	return sysfs_emit(buf, "%s\n",
-			  xen_balloon_state_text(READ_ONCE(xen_balloon.state)));
+			  xen_balloon_state_text(READ_ONCE(b->state)));
 }
 static DEVICE_ATTR_RO(state);
 
 static ssize_t last_error_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
+	struct xen_balloon *b = xen_balloon_instance();
 	struct balloon_error error;
 
-	mutex_lock(&xen_balloon.lock);
-	error = xen_balloon.error;
-	mutex_unlock(&xen_balloon.lock);
+	mutex_lock(&b->lock);
+	error = b->error;
+	mutex_unlock(&b->lock);
 	if (error.what == BALLOON_REFUSED_NOT)
 		return sysfs_emit(buf, "none\n");
 	return sysfs_emit(buf, "%s, errno %d, %lu KiB from the target, at %llu s\n",
@@ -235,7 +246,7 @@ static DEVICE_ATTR_RO(last_error);
 static ssize_t shortfall_kb_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
-	long kb = xen_balloon_shortfall(&xen_balloon) *
+	long kb = xen_balloon_shortfall(xen_balloon_instance()) *
 		  (long)(PAGE_SIZE / 1024);
 
 	return sysfs_emit(buf, "%ld\n", kb);
@@ -275,7 +286,7 @@ static const struct attribute_group info_group = {
 	.attrs = info_attrs,
 };
 
-static const struct attribute_group *balloon_groups[] = {
+VISIBLE_IF_KUNIT const struct attribute_group *balloon_groups[] = {
 	&balloon_group,
 	&info_group,
 	NULL

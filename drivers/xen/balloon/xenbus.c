@@ -39,6 +39,21 @@ static void lift_limit(void)
 static void lift_limit(void) { }
 #endif
 
+/* The two things that tests answer in the place of xenstore and Xen. */
+
+VISIBLE_IF_KUNIT char *balloon_read_key(const char *key)
+{
+	BALLOON_STUB(balloon_read_key, key);
+	return xenbus_read(XBT_NIL, "memory", key, NULL);
+}
+
+/* PV guests and dom0 know of all that the toolstack counts. */
+VISIBLE_IF_KUNIT bool balloon_has_offset(void)
+{
+	BALLOON_STUB(balloon_has_offset);
+	return !xen_pv_domain() && !xen_initial_domain();
+}
+
 /* What a key under memory/ says, in pages. */
 static int read_pages(const char *key, unsigned long *pages)
 {
@@ -46,7 +61,7 @@ static int read_pages(const char *key, unsigned long *pages)
 	char *text;
 	int ret;
 
-	text = xenbus_read(XBT_NIL, "memory", key, NULL);
+	text = balloon_read_key(key);
 	if (IS_ERR(text))
 		return PTR_ERR(text);
 	ret = kstrtoull(text, 10, &kb);
@@ -58,12 +73,12 @@ static int read_pages(const char *key, unsigned long *pages)
 }
 
 /* How much more than this guest the toolstack counts, in pages. */
-static unsigned long toolstack_offset(void)
+static unsigned long toolstack_offset(const struct xen_balloon *b)
 {
 	unsigned long most;
 	int ret;
 
-	if (xen_pv_domain() || xen_initial_domain())
+	if (!balloon_has_offset())
 		return 0;
 	ret = read_pages("static-max", &most);
 	if (ret)
@@ -73,14 +88,14 @@ static unsigned long toolstack_offset(void)
 			ret);
 		return 0;
 	}
-	return most - min(most, xen_balloon.initial);
+	return most - min(most, b->initial);
 }
 
-static void target_changed(struct xenbus_watch *watch, const char *path,
-			   const char *token)
+VISIBLE_IF_KUNIT void balloon_target_changed(struct xenbus_watch *watch,
+					     const char *path,
+					     const char *token)
 {
-	static bool offset_known, said;
-	static unsigned long offset;
+	struct xen_balloon *b = xen_balloon_instance();
 	unsigned long pages;
 	int ret;
 
@@ -91,23 +106,23 @@ static void target_changed(struct xenbus_watch *watch, const char *path,
 	if (ret == -ENOENT)
 		return;
 	if (ret) {
-		if (!said)
+		if (!b->target_bad)
 			pr_warn("memory/target is no number of KiB that can be used (%d); the target stays\n",
 				ret);
-		said = true;
+		b->target_bad = true;
 		return;
 	}
-	said = false;
-	if (!offset_known) {
-		offset = toolstack_offset();
-		offset_known = true;
+	b->target_bad = false;
+	if (!b->offset_known) {
+		b->offset = toolstack_offset(b);
+		b->offset_known = true;
 	}
-	balloon_set_new_target(pages - min(pages, offset));
+	balloon_set_new_target(pages - min(pages, b->offset));
 }
 
 static struct xenbus_watch target_watch = {
 	.node = "memory/target",
-	.callback = target_changed,
+	.callback = balloon_target_changed,
 };
 
 static int xenstore_up(struct notifier_block *nb, unsigned long event,
