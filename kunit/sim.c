@@ -34,6 +34,7 @@
 #define FRAME_STUCK	BIT(2)	/* Xen cannot take it */
 #define FRAME_TORN	BIT(3)	/* out, from an extent that Xen left half done */
 #define FRAME_SEEN	BIT(4)	/* this test had to do with it */
+#define FRAME_TOUCHED	BIT(5)	/* it was populated, or released */
 
 /* What sim_check() found about a page. */
 #define WHERE_LISTED	1
@@ -149,6 +150,36 @@ static void check_released(struct sim *sim, unsigned long gfn)
 		sim_fail(sim, "GFN %#lx released with what it held", gfn);
 }
 
+/* What the domain has less by it.  A frame that was never touched has no memory
+ * to give back; and as long as there are more such frames than Xen has memory
+ * for, it keeps what comes back for them.
+ *
+ * source: decrease_reservation() in Xen's xen/arch/x86/mm/p2m-pod.c.
+ */
+static void count_out(struct sim *sim, u8 *frame)
+{
+	bool untouched = sim->pod_entries && !(*frame & FRAME_TOUCHED);
+
+	*frame |= FRAME_TOUCHED;
+	if (untouched) {
+		sim->pod_entries--;
+		if (sim->pod_cache <= sim->pod_entries)
+			return;
+		sim->pod_cache--;
+	} else if (sim->pod_cache < sim->pod_entries) {
+		sim->pod_cache++;
+		return;
+	}
+	sim->nr_in--;
+	sim->host++;
+}
+
+/* Frames that the guest has, with memory or without. */
+static unsigned long nr_held(const struct sim *sim)
+{
+	return sim->nr_in + sim->pod_entries - sim->pod_cache;
+}
+
 /* Take a frame away.  False where Xen refuses. */
 static bool remove_frame(struct sim *sim, unsigned long gfn, bool torn)
 {
@@ -166,8 +197,7 @@ static bool remove_frame(struct sim *sim, unsigned long gfn, bool torn)
 	*frame |= FRAME_OUT;
 	if (torn)
 		*frame |= FRAME_TORN;
-	sim->nr_in--;
-	sim->host++;
+	count_out(sim, frame);
 	if (gfn % PER_PAGE == PER_PAGE - 1)
 		fill(sim, frame_page(gfn), FILL_OUT);
 	return true;
@@ -240,6 +270,7 @@ static void add_frame(struct sim *sim, unsigned long gfn)
 	if (!PageOffline(page) || page_private(page) || page_count(page) != 1)
 		sim_fail(sim, "GFN %#lx populated, its page is not ready", gfn);
 	*frame &= ~(FRAME_OUT | FRAME_TORN);
+	*frame |= FRAME_TOUCHED;
 	sim->nr_in++;
 	sim->host--;
 	if (sim->pv) {
@@ -307,7 +338,7 @@ static long sim_memory_op(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 	    xen_order != BALLOON_MAX_ORDER + ilog2(PER_PAGE) &&
 	    (xen_order || cmd != XENMEM_decrease_reservation))
 		sim_fail(sim, "a hypercall of order %u", xen_order);
-	if (mutex_is_locked(&sim->b.lock))
+	if (!sim->threads && mutex_is_locked(&sim->b.lock))
 		sim_fail(sim, "a hypercall with the lock held");
 	if (sim->on_call)
 		sim->on_call(sim);
@@ -431,6 +462,16 @@ static const struct balloon_ops sim_pv_ops = {
 
 /* --- the rest of the kernel -------------------------------------------------- */
 
+static struct xen_balloon *sim_instance(void)
+{
+	return &the_sim->b;
+}
+
+static bool sim_freezing(void)
+{
+	return the_sim->freezing;
+}
+
 static unsigned long sim_available(void)
 {
 	return the_sim->available;
@@ -486,8 +527,53 @@ static bool sim_for_lending(void)
 	return the_sim->for_lending;
 }
 
+static bool sim_hotplug_next(unsigned long *pfn)
+{
+	/* as large as the blocks of the machine may be, there is one piece */
+	if (!the_sim->piece || *pfn <= the_sim->piece)
+		return false;
+	*pfn = the_sim->piece;
+	return true;
+}
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+static bool sim_hotplug_removable(void)
+{
+	return the_sim->removable;
+}
+
+static long sim_hotplug_remove(void)
+{
+	struct sim *sim = the_sim;
+	unsigned long removed = sim->removable;
+
+	if (mutex_is_locked(&sim->b.lock))
+		sim_fail(sim, "a removal with the lock held");
+	sim->removals++;
+	if (sim->remove_errno)
+		return sim->remove_errno;
+	sim->removable = 0;
+	return removed;
+}
+
+static void stub_removal(struct kunit *test)
+{
+	kunit_activate_static_stub(test, balloon_hotplug_removable,
+				   sim_hotplug_removable);
+	kunit_activate_static_stub(test, balloon_hotplug_remove,
+				   sim_hotplug_remove);
+}
+#else
+static void stub_removal(struct kunit *test)
+{
+}
+#endif
+
 static void stub_hotplug(struct kunit *test)
 {
+	kunit_activate_static_stub(test, balloon_hotplug_next,
+				   sim_hotplug_next);
+	stub_removal(test);
 	kunit_activate_static_stub(test, balloon_hotplug_add, sim_hotplug_add);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   sim_for_lending);
@@ -787,10 +873,10 @@ void sim_check_counts(struct sim *sim)
 	if (totalram_pages() + away != sim->managed)
 		sim_fail(sim, "%lu pages are managed and %lu are out, not %lu",
 			 totalram_pages(), away, sim->managed);
-	if (sim->nr_in < frames ||
-	    sim->nr_in > frames + sim->b.quarantined * PER_PAGE)
+	if (nr_held(sim) < frames ||
+	    nr_held(sim) > frames + sim->b.quarantined * PER_PAGE)
 		sim_fail(sim, "%lu frames and %lu pages counted, Xen has %lu",
-			 frames, sim->b.quarantined, sim->nr_in);
+			 frames, sim->b.quarantined, nr_held(sim));
 }
 
 /**
@@ -823,9 +909,9 @@ void sim_check(struct sim *sim)
 	if (lent != stats->target_unpopulated)
 		sim_fail(sim, "%lu pages are lent, %lu counted", lent,
 			 stats->target_unpopulated);
-	if (stats->current_pages * PER_PAGE + odd + SIM_OFFSET != sim->nr_in)
+	if (stats->current_pages * PER_PAGE + odd + SIM_OFFSET != nr_held(sim))
 		sim_fail(sim, "%lu pages and %lu frames counted, Xen has %lu",
-			 stats->current_pages, odd, sim->nr_in - SIM_OFFSET);
+			 stats->current_pages, odd, nr_held(sim) - SIM_OFFSET);
 }
 
 /**
@@ -943,6 +1029,8 @@ int sim_test_init(struct kunit *test)
 	the_sim = sim;
 	kunit_activate_static_stub(test, xen_balloon_available, sim_available);
 	kunit_activate_static_stub(test, xen_balloon_alloc, sim_alloc);
+	kunit_activate_static_stub(test, xen_balloon_instance, sim_instance);
+	kunit_activate_static_stub(test, xen_balloon_freezing, sim_freezing);
 	stub_hotplug(test);
 	return 0;
 }

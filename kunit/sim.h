@@ -59,7 +59,10 @@ struct sim_faults {
  * @faults: what goes wrong
  * @cap: frames that the domain may have
  * @host: frames that the host has left
- * @nr_in: frames that the domain has
+ * @nr_in: frames that the domain has, those in @pod_cache among them
+ * @pod_entries: frames of the guest that it never touched, and that get memory
+ *	only then (populate on demand)
+ * @pod_cache: memory that Xen keeps for them
  * @frames: state of a GFN, by GFN
  * @gens: how often a GFN was populated (PV), by GFN
  * @seen: PFNs that were ever touched
@@ -72,10 +75,16 @@ struct sim_faults {
  * @hotplug_errno: what adding answers where @hotplug is 0
  * @auto_online: added pages come online at once
  * @for_lending: what the sysctl hotplug_unpopulated says
+ * @piece: PFN of what was added long ago and can be given back; 0: nothing
+ * @removable: pages that can be removed
+ * @remove_errno: what removing answers
+ * @removals: how often removing was tried
+ * @freezing: the worker is asked to stand still
  * @added: added pages that are not online: first of each 2 MiB
  * @nr_added: entries of @added
  * @available: what the guest can spare, pages
  * @on_call: called in every hypercall
+ * @threads: more tasks than one are at it: a lock may be somebody else's
  * @calls: memory hypercalls so far
  * @hides: pages hidden so far (PV)
  * @light: fill and look at the ends of a page only
@@ -93,6 +102,8 @@ struct sim {
 	unsigned long cap;
 	unsigned long host;
 	unsigned long nr_in;
+	unsigned long pod_entries;
+	unsigned long pod_cache;
 	u8 *frames;
 	u16 *gens;
 	unsigned long *seen;
@@ -105,10 +116,16 @@ struct sim {
 	int hotplug_errno;
 	bool auto_online;
 	bool for_lending;
+	unsigned long piece;
+	unsigned long removable;
+	int remove_errno;
+	unsigned int removals;
+	bool freezing;
 	struct page *added[8];
 	unsigned int nr_added;
 	unsigned long available;
 	void (*on_call)(struct sim *sim);
+	bool threads;
 	unsigned int calls;
 	unsigned long hides;
 	bool light;

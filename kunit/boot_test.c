@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of what it counts at boot
+ */
+
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <xen/page.h>
+
+#include "sim.h"
+
+#define PER_PAGE	((long)XEN_PFN_PER_PAGE)
+
+/* Every region of a case is as large as this. */
+#define REGION_ORDER	4
+#define REGION		(1UL << REGION_ORDER)
+
+/**
+ * struct boot_case - a domain at boot; pages, but @xen
+ * @name: the name
+ * @pv: see struct balloon_facts
+ * @initial: likewise
+ * @max_pfn: likewise; 0: far away
+ * @ram: likewise
+ * @unpopulated: likewise
+ * @given: likewise
+ * @released: likewise
+ * @regions: how many regions there are
+ * @xen: pages that Xen counts, or a negative errno
+ * @ret: what must come of it
+ * @current_pages: likewise
+ * @total_pages: likewise
+ * @target_pages: likewise
+ */
+struct boot_case {
+	const char *name;
+	bool pv;
+	bool initial;
+	unsigned long max_pfn;
+	unsigned long ram;
+	unsigned long unpopulated;
+	unsigned long given;
+	unsigned long released;
+	unsigned int regions;
+	long xen;
+	int ret;
+	unsigned long current_pages;
+	unsigned long total_pages;
+	unsigned long target_pages;
+};
+
+static const struct boot_case boot_cases[] = {
+	{ .name = "PV", .pv = true, .given = 1000, .xen = 1000,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "PV, Xen is not asked", .pv = true, .given = 1000,
+	  .xen = -EPERM,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "PV with extra memory", .pv = true, .given = 1000,
+	  .regions = 2, .xen = 1000, .current_pages = 1000,
+	  .total_pages = 1000 + 2 * REGION, .target_pages = 1000 },
+	{ .name = "PV, setup gave some back", .pv = true, .given = 1000,
+	  .released = 100, .regions = 1, .xen = 900, .current_pages = 900,
+	  .total_pages = 900 + REGION, .target_pages = 900 },
+	{ .name = "PV, setup gave all but one back", .pv = true, .given = 1000,
+	  .released = 999, .xen = 1,
+	  .current_pages = 1, .total_pages = 1, .target_pages = 1 },
+	{ .name = "PV, setup gave all back", .pv = true, .given = 1000,
+	  .released = 1000, .xen = 1000, .ret = -ERANGE },
+	{ .name = "PV, setup gave more back than there was", .pv = true,
+	  .given = 1000, .released = 1001, .xen = 1000, .ram = 5000,
+	  .ret = -ERANGE },
+	{ .name = "PV with mem=", .pv = true, .given = 1000, .released = 100,
+	  .max_pfn = 500, .xen = 1000,
+	  .current_pages = 500, .total_pages = 500, .target_pages = 500 },
+	{ .name = "PV dom0", .pv = true, .initial = true, .given = 1000,
+	  .regions = 1, .xen = 900, .ram = 1000, .current_pages = 900,
+	  .total_pages = 900 + REGION, .target_pages = 900 },
+	{ .name = "PV dom0 that Xen does not answer", .pv = true,
+	  .initial = true, .given = 1000, .released = 10, .xen = -EPERM,
+	  .current_pages = 990, .total_pages = 990, .target_pages = 990 },
+	{ .name = "PVH dom0", .initial = true, .ram = 5000, .regions = 1,
+	  .xen = 900, .current_pages = 900, .total_pages = 900 + REGION,
+	  .target_pages = 900 },
+	{ .name = "PVH dom0 with one page", .initial = true, .xen = 1,
+	  .current_pages = 1, .total_pages = 1, .target_pages = 1 },
+	{ .name = "PVH dom0 that Xen does not answer", .initial = true,
+	  .ram = 5000, .xen = -EPERM,
+	  .current_pages = 5000, .total_pages = 5000, .target_pages = 5000 },
+	{ .name = "PVH", .ram = 1000, .xen = 1000,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "PVH, Xen counts some more", .ram = 1000, .xen = 1113,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "HVM with 16 MiB of video RAM", .ram = 28672, .xen = 32768,
+	  .current_pages = 28672, .total_pages = 28672,
+	  .target_pages = 28672 },
+	{ .name = "HVM with video RAM, populated on demand", .ram = 28672,
+	  .xen = 12288, .current_pages = 28672, .total_pages = 28672,
+	  .target_pages = 12288 },
+	{ .name = "PVH, populated on demand", .ram = 1000, .xen = 300,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 300 },
+	{ .name = "PVH that Xen does not answer", .ram = 1000, .xen = -EPERM,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "PVH of which Xen knows nothing", .ram = 1000, .xen = 0,
+	  .current_pages = 1000, .total_pages = 1000, .target_pages = 1000 },
+	{ .name = "PVH with empty regions", .ram = 1000, .regions = 2,
+	  .xen = 1000 - 2 * (long)REGION, .current_pages = 1000 - 2 * REGION,
+	  .total_pages = 1000, .target_pages = 1000 - 2 * REGION },
+	{ .name = "PVH, unpopulated-alloc has the regions", .ram = 1000,
+	  .unpopulated = 200, .xen = 800,
+	  .current_pages = 800, .total_pages = 800, .target_pages = 800 },
+	{ .name = "PVH, both, on demand", .ram = 1000, .unpopulated = 200,
+	  .regions = 1, .xen = 500, .current_pages = 800 - REGION,
+	  .total_pages = 800, .target_pages = 500 },
+	{ .name = "PVH with one page", .ram = 201, .unpopulated = 200, .xen = 1,
+	  .current_pages = 1, .total_pages = 1, .target_pages = 1 },
+	{ .name = "PVH without memory", .ram = 0, .xen = 1000, .ret = -ERANGE },
+	{ .name = "PVH, all of it empty", .ram = 200 + REGION, .regions = 1,
+	  .unpopulated = 200, .xen = 1000, .ret = -ERANGE },
+	{ .name = "PVH, more empty than there is", .ram = 100,
+	  .unpopulated = 200, .xen = 1000, .ret = -ERANGE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(boot, boot_cases, name);
+
+static void boot_count(struct kunit *test)
+{
+	const struct boot_case *c = test->param_value;
+	struct xen_memory_region regions[4] = {};
+	struct balloon_facts facts = {
+		.pv = c->pv,
+		.initial = c->initial,
+		.max_pfn = c->max_pfn ?: ULONG_MAX,
+		.ram = c->ram,
+		.unpopulated = c->unpopulated,
+		.given = c->given,
+		.released = c->released,
+		.regions = regions,
+		.nr_regions = ARRAY_SIZE(regions),
+	};
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	if (c->pv)
+		sim_make_pv(sim);
+	sim->faults.count_errno = min(c->xen, 0L);
+	/* Xen's last frame may be less than a page of ours */
+	sim->nr_in = max(c->xen, 0L) * PER_PAGE + (c->xen > 0 ? PER_PAGE - 1 :
+						   0);
+	/* the first and the third entry, as setup leaves them */
+	for (i = 0; i < c->regions; i++) {
+		regions[2 * i].start_pfn =
+			page_to_pfn(sim_hole(sim, REGION_ORDER));
+		regions[2 * i].n_pfns = REGION;
+	}
+
+	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), c->ret);
+	if (c->ret)
+		return;
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, c->current_pages);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, c->total_pages);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, c->target_pages);
+	KUNIT_EXPECT_EQ(test, sim->b.initial, c->current_pages);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), c->regions * REGION);
+}
+
+/* There is nothing beyond what mem= left: of a region a part may be there. */
+static void boot_clipped(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long pfn = page_to_pfn(sim_hole(sim, REGION_ORDER));
+	struct xen_memory_region region = { pfn, REGION };
+	struct balloon_facts facts = {
+		.ram = 1000,
+		.max_pfn = pfn,
+		.regions = &region,
+		.nr_regions = 1,
+	};
+	unsigned long n;
+
+	for (n = 0; n <= REGION; n++) {
+		unsigned int order = BALLOON_MAX_ORDER;
+
+		facts.max_pfn = pfn + n;
+		KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+		KUNIT_EXPECT_EQ(test, sim_listed(sim), n);
+		KUNIT_EXPECT_EQ(test, sim->stats.current_pages, 1000 - n);
+		while (balloon_pages_take(&sim->b.pages, false, &order))
+			order = BALLOON_MAX_ORDER;
+	}
+	facts.max_pfn = pfn - 1;
+	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+}
+
+/* What setup left in the struct pages of a region does not stay there. */
+static void boot_region_clean(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = sim_hole(sim, 0);
+	struct xen_memory_region region = { page_to_pfn(page), 1 };
+	struct balloon_facts facts = {
+		.ram = 1000,
+		.max_pfn = ULONG_MAX,
+		.regions = &region,
+		.nr_regions = 1,
+	};
+
+	balloon_pages_unmark(page, 1);
+	SetPageReserved(page);
+	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 1);
+	KUNIT_EXPECT_FALSE(test, PageReserved(page));
+	KUNIT_EXPECT_TRUE(test, PageOffline(page));
+}
+
+/* --- the wait before user space ------------------------------------------------ */
+
+static void boot_no_debt(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	balloon_pay_debt(&sim->b, 100);
+	/* a guest that has too little has no debt either */
+	sim_target(sim, SIM_PAGES + 10);
+	balloon_pay_debt(&sim->b, 100);
+	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
+}
+
+/* It goes on after a while, whatever could not be paid. */
+static void boot_debt_stays(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	sim_target(sim, SIM_PAGES - 1);
+	balloon_pay_debt(&sim->b, 0);
+	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
+	start = jiffies;
+	balloon_pay_debt(&sim->b, 1);
+	KUNIT_EXPECT_GE(test, jiffies - start, (unsigned long)HZ);
+	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
+	/* what refused is said */
+	sim->b.error.what = BALLOON_REFUSED_RELEASE;
+	balloon_pay_debt(&sim->b, 0);
+}
+
+static int pay(void *data)
+{
+	struct sim *sim = data;
+
+	/* the stubs of the test are this task's as well */
+	current->kunit_test = sim->test;
+	msleep(50);
+	while (xen_balloon_shortfall(&sim->b))
+		xen_balloon_step(&sim->b);
+	while (!kthread_should_stop())
+		msleep(20);
+	current->kunit_test = NULL;
+	return 0;
+}
+
+/* It ends when the debt is paid. */
+static void boot_debt_paid(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+	struct task_struct *task;
+
+	sim_target(sim, SIM_PAGES - 1000);
+	task = kthread_run(pay, sim, "xen-balloon-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	balloon_pay_debt(&sim->b, 1000);
+	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
+	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
+	kthread_stop(task);
+	sim_check(sim);
+}
+
+/* --- populate on demand ---------------------------------------------------------- */
+
+/* A guest with a debt, and with @untouched pages that it never used. */
+static void on_demand(struct kunit *test, unsigned long debt,
+		      unsigned long untouched)
+{
+	struct sim *sim = test->priv;
+	unsigned long begun, steps = 0;
+
+	sim->pod_entries = untouched * PER_PAGE;
+	sim->pod_cache = (untouched - debt) * PER_PAGE;
+	sim->nr_in -= debt * PER_PAGE;
+	begun = sim->nr_in;
+	sim_target(sim, SIM_PAGES - debt);
+	while (sim->stats.current_pages > SIM_PAGES - debt && steps++ < 200 &&
+	       !sim->failed) {
+		sim_step(sim);
+		/* what goes back was never there: Xen gets nothing by it */
+		KUNIT_EXPECT_EQ(test, sim->nr_in, begun);
+	}
+	KUNIT_EXPECT_EQ(test, sim->pod_entries, sim->pod_cache);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - debt);
+
+	/* from here on it is a guest like any other */
+	sim_target(sim, SIM_PAGES - debt - 100);
+	sim_settle(sim, 100);
+	KUNIT_EXPECT_EQ(test, sim->nr_in, begun - 100 * PER_PAGE);
+	sim_target(sim, SIM_PAGES - debt / 2);
+	sim_settle(sim, 100);
+	KUNIT_EXPECT_EQ(test, sim->nr_in, begun + (debt - debt / 2) * PER_PAGE);
+}
+
+static void boot_on_demand(struct kunit *test)
+{
+	on_demand(test, 4 * BALLOON_HUGE_PAGES, 10 * BALLOON_HUGE_PAGES);
+}
+
+static void boot_on_demand_odd(struct kunit *test)
+{
+	on_demand(test, 1001, 1003);
+}
+
+/* Most of the guest was touched before: what it gives back goes to the cache. */
+static void boot_on_demand_touched(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->faults.alloc_order = 0;
+	sim_target(sim, SIM_PAGES - 500);
+	sim_settle(sim, 100);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 100);
+	on_demand(test, 700, 700);
+}
+
+/* Xen stops in the middle of an extent nobody ever touched. */
+static void boot_on_demand_torn(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->faults.tear_at = 7;
+	on_demand(test, 3 * BALLOON_HUGE_PAGES, 3 * BALLOON_HUGE_PAGES);
+}
+
+static struct kunit_case boot_test_cases[] = {
+	KUNIT_CASE_PARAM(boot_count, boot_gen_params),
+	KUNIT_CASE(boot_clipped),
+	KUNIT_CASE(boot_region_clean),
+	KUNIT_CASE(boot_no_debt),
+	KUNIT_CASE_SLOW(boot_debt_stays),
+	KUNIT_CASE(boot_debt_paid),
+	KUNIT_CASE(boot_on_demand),
+	KUNIT_CASE(boot_on_demand_odd),
+	KUNIT_CASE(boot_on_demand_touched),
+	KUNIT_CASE(boot_on_demand_torn),
+	{}
+};
+
+static struct kunit_suite boot_suite = {
+	.name = "xen-balloon-boot",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = boot_test_cases,
+};
+
+kunit_test_suite(boot_suite);

@@ -1,0 +1,748 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Xen balloon driver: tests of memory blocks that it adds and removes
+ *
+ * The memory hotplug core is simulated: the blocks are numbers, and a range is
+ * as large and lies where a test wants it.  The resource tree is the real one.
+ */
+
+#include <kunit/test.h>
+#include <linux/ioport.h>
+#include <linux/limits.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/sizes.h>
+#include <xen/xen.h>
+
+#include "sim.h"
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+
+/* Far above the memory of any guest that runs this. */
+#define START		(64ULL * SZ_1G)
+#define SPACE		(64ULL * SZ_1G)
+#define START_PFN	((unsigned long)PHYS_PFN(START))
+
+/* More than any test wants to pay with. */
+#define RICH		(ULONG_MAX >> PAGE_SHIFT)
+
+/**
+ * struct world - the memory hotplug core
+ * @test: whose test it is
+ * @client: the real one
+ * @block: bytes of a memory block
+ * @where: where memory may be added
+ * @note_at: blocks noted until that fails; -1: never
+ * @prepare_errno: what preparing a range answers
+ * @add_errno: what adding answers
+ * @crash_kernel: this is one
+ * @prepared: pages that were prepared
+ * @last_pfn: see struct balloon_ops
+ * @res: what was added, until it was removed
+ * @nr_res: entries of @res
+ * @empty_from: the first PFN of what is empty
+ * @empty_pages: how much of it is
+ * @remove_errno: what removing answers
+ * @removed: PFN of what was removed last
+ * @online: pages handed to the balloon
+ * @offline: pages taken away
+ * @cancelled: pages brought back
+ * @changes: how often the worker was told to look
+ */
+struct world {
+	struct kunit *test;
+	const struct balloon_hotplug_client *client;
+	unsigned long block;
+	struct range where;
+	int note_at;
+	int prepare_errno;
+	int add_errno;
+	bool crash_kernel;
+	unsigned long prepared;
+	unsigned long last_pfn;
+	struct resource *res[16];
+	unsigned int nr_res;
+	unsigned long empty_from;
+	unsigned long empty_pages;
+	int remove_errno;
+	unsigned long removed;
+	unsigned long online;
+	unsigned long offline;
+	unsigned long cancelled;
+	unsigned int changes;
+};
+
+/* One test runs at a time. */
+static struct world *world;
+
+static int (*real_note)(unsigned long number);
+
+static unsigned long world_block_pages(void)
+{
+	return world->block >> PAGE_SHIFT;
+}
+
+static struct range world_addable(void)
+{
+	return world->where;
+}
+
+static bool world_possible(void)
+{
+	return !world->crash_kernel;
+}
+
+static int world_note(unsigned long number)
+{
+	int ret;
+
+	if (!world->note_at)
+		return -ENOMEM;
+	if (world->note_at > 0)
+		world->note_at--;
+	kunit_deactivate_static_stub(world->test, balloon_note_block);
+	ret = real_note(number);
+	kunit_activate_static_stub(world->test, balloon_note_block, world_note);
+	return ret;
+}
+
+static int world_add(struct resource *res)
+{
+	if (world->add_errno)
+		return world->add_errno;
+	KUNIT_ASSERT_LT(world->test, world->nr_res, ARRAY_SIZE(world->res));
+	world->res[world->nr_res++] = res;
+	return 0;
+}
+
+static int world_remove(unsigned long pfn)
+{
+	struct memory_notify notify = {
+		.start_pfn = pfn,
+		.nr_pages = world_block_pages(),
+	};
+
+	/* what somebody else removes at the same time is not ours to touch */
+	struct memory_notify other = notify;
+
+	other.start_pfn += world_block_pages();
+	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &other);
+	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &other);
+	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	world->removed = pfn;
+	if (world->remove_errno) {
+		balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+		return world->remove_errno;
+	}
+	balloon_memory_event(NULL, MEM_OFFLINE, &notify);
+	return 0;
+}
+
+static void note_online(struct page *page, unsigned long nr_pages)
+{
+	world->online += nr_pages;
+}
+
+static bool is_empty(unsigned long start_pfn, unsigned long nr_pages)
+{
+	return start_pfn >= world->empty_from &&
+	       start_pfn + nr_pages <= world->empty_from + world->empty_pages;
+}
+
+static void note_offline(unsigned long start_pfn, unsigned long nr_pages)
+{
+	world->offline += nr_pages;
+}
+
+static void note_cancelled(unsigned long start_pfn, unsigned long nr_pages)
+{
+	world->cancelled += nr_pages;
+}
+
+static void note_change(void)
+{
+	world->changes++;
+}
+
+static const struct balloon_hotplug_client world_client = {
+	.online = note_online,
+	.empty = is_empty,
+	.offline = note_offline,
+	.cancel_offline = note_cancelled,
+	.changed = note_change,
+};
+
+static int world_prepare(unsigned long pfn, unsigned long nr_pages)
+{
+	world->prepared += nr_pages;
+	return world->prepare_errno;
+}
+
+static unsigned long world_last_pfn(void)
+{
+	return world->last_pfn;
+}
+
+static const struct balloon_ops world_ops = {
+	.prepare_range = world_prepare,
+	.last_pfn = world_last_pfn,
+};
+
+static const struct balloon_ops plain_ops;
+
+static int hotplug_init(struct kunit *test)
+{
+	if (xen_domain())
+		kunit_skip(test, "the blocks of this domain are real");
+	world = kunit_kzalloc(test, sizeof(*world), GFP_KERNEL);
+	if (!world)
+		return -ENOMEM;
+	world->test = test;
+	world->client = balloon_client;
+	world->block = SZ_128M;
+	world->where = (struct range){ START, START + SPACE - 1 };
+	world->note_at = -1;
+	world->last_pfn = ULONG_MAX;
+	balloon_client = &world_client;
+	real_note = balloon_note_block;
+	kunit_activate_static_stub(test, balloon_block_pages,
+				   world_block_pages);
+	kunit_activate_static_stub(test, balloon_addable, world_addable);
+	kunit_activate_static_stub(test, balloon_hotplug_possible,
+				   world_possible);
+	kunit_activate_static_stub(test, balloon_note_block, world_note);
+	kunit_activate_static_stub(test, balloon_add_range, world_add);
+#ifdef CONFIG_MEMORY_HOTREMOVE
+	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+#endif
+	return 0;
+}
+
+static void hotplug_exit(struct kunit *test)
+{
+	unsigned int i;
+
+	if (!world)
+		return;
+	/* no block stays behind */
+	world->remove_errno = 0;
+	for (i = 0; i < world->nr_res; i++) {
+		struct resource *res = world->res[i];
+		struct memory_notify notify = {
+			.start_pfn = PHYS_PFN(res->start),
+			.nr_pages = PHYS_PFN(resource_size(res)),
+		};
+
+		balloon_memory_event(NULL, MEM_ONLINE, &notify);
+		world->empty_from = notify.start_pfn;
+		world->empty_pages = notify.nr_pages;
+		while (balloon_hotplug_remove() > 0)
+			;
+		release_resource(res);
+		kfree(res);
+	}
+	balloon_client = world->client;
+	world = NULL;
+}
+
+static unsigned long block_of(unsigned int i)
+{
+	return START_PFN + i * world_block_pages();
+}
+
+/* All of a resource, or a block of it, is set online. */
+static void set_online(unsigned long pfn, unsigned long nr_pages)
+{
+	struct memory_notify notify = {
+		.start_pfn = pfn,
+		.nr_pages = nr_pages,
+	};
+
+	balloon_memory_event(NULL, MEM_ONLINE, &notify);
+}
+
+static long add_blocks(unsigned int nr)
+{
+	return balloon_hotplug_add(&plain_ops, nr * world_block_pages(), RICH);
+}
+
+/* --- adding ------------------------------------------------------------------------ */
+
+/**
+ * struct geometry - a request and what must be added
+ * @name: the name
+ * @block: MiB of a memory block
+ * @start: MiB from START where memory may begin
+ * @want: MiB wanted
+ * @first: MiB from START where the range must begin
+ * @added: MiB that must be added
+ */
+struct geometry {
+	const char *name;
+	unsigned long block;
+	unsigned long start;
+	unsigned long want;
+	unsigned long first;
+	unsigned long added;
+};
+
+static const struct geometry geometries[] = {
+	{ "a block", 128, 0, 128, 0, 128 },
+	{ "less than a block", 128, 0, 1, 0, 128 },
+	{ "two and a bit", 128, 0, 257, 0, 384 },
+	{ "the space begins within a block", 128, 4, 128, 128, 128 },
+	{ "blocks of 2 GiB", 2048, 0, 1, 0, 2048 },
+	{ "blocks of 2 GiB, not aligned", 2048, 128, 2049, 2048, 4096 },
+	{ "blocks of 512 MiB", 512, 256, 512, 512, 512 },
+	{ "all there is", 2048, 0, 65536, 0, 65536 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(geometry, geometries, name);
+
+static unsigned long mib(unsigned long n)
+{
+	return n << (20 - PAGE_SHIFT);
+}
+
+static void hotplug_geometry(struct kunit *test)
+{
+	const struct geometry *g = test->param_value;
+	struct resource *res;
+
+	world->block = g->block << 20;
+	world->where.start += (u64)g->start << 20;
+	KUNIT_ASSERT_EQ(test, balloon_hotplug_add(&world_ops, mib(g->want),
+						  RICH), mib(g->added));
+	KUNIT_ASSERT_EQ(test, world->nr_res, 1);
+	res = world->res[0];
+	KUNIT_EXPECT_EQ(test, res->start, START + ((u64)g->first << 20));
+	KUNIT_EXPECT_EQ(test, resource_size(res), (u64)g->added << 20);
+	KUNIT_EXPECT_STREQ(test, res->name, "System RAM");
+	KUNIT_EXPECT_EQ(test, res->flags,
+			IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY);
+	KUNIT_EXPECT_PTR_EQ(test, res->parent, &iomem_resource);
+	KUNIT_EXPECT_EQ(test, world->prepared, mib(g->added));
+}
+
+/* Ranges follow each other, and never overlap. */
+static void hotplug_twice(struct kunit *test)
+{
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
+	KUNIT_ASSERT_EQ(test, world->nr_res, 2);
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(0));
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[1]->start), block_of(1));
+	KUNIT_EXPECT_EQ(test, balloon_most_pages(),
+			PHYS_PFN(START + SPACE));
+}
+
+/* Memory ends below what this kind of guest can have, and where it must. */
+static void hotplug_last_pfn(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	world->last_pfn = START_PFN + block - 1;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
+			-EBUSY);
+	world->last_pfn = START_PFN + block;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
+			block);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
+			-EBUSY);
+	/* the end of what the kernel can map is another */
+	world->last_pfn = ULONG_MAX;
+	world->where.end = START + 2 * SZ_128M - 2;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
+			-EBUSY);
+	world->where.end++;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
+			block);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, RICH),
+			-EBUSY);
+}
+
+/* Too much for the guest, or not for this kernel at all. */
+static void hotplug_refused(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+	/* a quarter of what is there may be spent */
+	unsigned long price = 4 * block * sizeof(struct page) / PAGE_SIZE;
+
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, price - 4),
+			-ENOMEM);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
+			-ENOMEM);
+	world->crash_kernel = true;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, RICH),
+			-EOPNOTSUPP);
+	/* that is for ever, whatever else is missing */
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, world->nr_res, 0);
+	world->crash_kernel = false;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, 3 * block, price),
+			block);
+}
+
+/* Whose pages come online: 1 the balloon's, 0 anybody's. */
+static bool is_ours(struct kunit *test, unsigned long pfn)
+{
+	unsigned long before = world->online, managed = totalram_pages();
+	struct page *page = pfn_to_page(pfn);
+
+	/* somebody else's pages would be taken for real ones */
+	if (pfn < START_PFN) {
+		adjust_managed_page_count(page, -1);
+		__SetPageOffline(page);
+	}
+	balloon_online_page(page, 0);
+	if (pfn < START_PFN)
+		KUNIT_EXPECT_EQ(test, totalram_pages(), managed);
+	return world->online != before;
+}
+
+/* Pages that are not the driver's go to the kernel. */
+static void hotplug_foreign(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	KUNIT_EXPECT_FALSE(test, is_ours(test, page_to_pfn(page)));
+	KUNIT_EXPECT_EQ(test, world->online, 0);
+}
+
+/* A failure at every stage leaves nothing behind: the same can be had again. */
+static void hotplug_stages(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		world->note_at = i < 3 ? i : -1;
+		world->prepare_errno = i == 3 ? -ENOMEM : 0;
+		world->add_errno = i == 4 ? -EEXIST : 0;
+		world->prepared = 0;
+		KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, 3 * block,
+							  RICH),
+				i == 4 ? -EEXIST : -ENOMEM);
+		/* the kernel must not see what was not prepared */
+		KUNIT_EXPECT_EQ(test, world->prepared, i < 3 ? 0 : 3 * block);
+		KUNIT_EXPECT_EQ(test, world->nr_res, 0);
+		/* what comes online there is not ours */
+		set_online(block_of(0), 3 * block);
+		world->empty_from = block_of(0);
+		world->empty_pages = 3 * block;
+		KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+		KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
+	}
+	world->note_at = -1;
+	world->add_errno = 0;
+	KUNIT_EXPECT_EQ(test, add_blocks(3), 3 * block);
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(0));
+}
+
+/* --- coming online ------------------------------------------------------------------ */
+
+/* The first time a block comes online its pages have nothing behind them. */
+static void hotplug_online_once(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
+	balloon_online_page(pfn_to_page(block_of(0)), MAX_PAGE_ORDER);
+	balloon_online_page(pfn_to_page(block_of(1) - 1), 0);
+	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 1);
+	KUNIT_EXPECT_EQ(test, world->changes, 0);
+	set_online(block_of(0), block);
+	KUNIT_EXPECT_EQ(test, world->changes, 1);
+	/* late, and for itself */
+	balloon_online_page(pfn_to_page(block_of(1)), 0);
+	balloon_online_page(pfn_to_page(block_of(2) - 1), 0);
+	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 3);
+	set_online(block_of(1), block);
+	KUNIT_EXPECT_EQ(test, world->changes, 2);
+}
+
+/* All blocks of a range at once, and one that is not ours among them. */
+static void hotplug_online_range(struct kunit *test)
+{
+	unsigned long block = world_block_pages(), pfn = ULONG_MAX;
+
+	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
+	set_online(block_of(0), 4 * block);
+	world->empty_from = block_of(0);
+	world->empty_pages = 4 * block;
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
+	KUNIT_EXPECT_EQ(test, pfn, block_of(2) - BALLOON_HUGE_PAGES);
+	/* other events are nobody's business */
+	world->changes = 0;
+	balloon_memory_event(NULL, MEM_GOING_ONLINE,
+			     &(struct memory_notify){ block_of(0), block });
+	KUNIT_EXPECT_EQ(test, world->changes, 0);
+	KUNIT_EXPECT_EQ(test, world->offline, 0);
+}
+
+/* --- giving back --------------------------------------------------------------------- */
+
+/* From the end of what was added to its start, block by block, no new ones. */
+static void hotplug_next(struct kunit *test)
+{
+	unsigned long block = world_block_pages(), pfn = ULONG_MAX, i, j;
+	static const unsigned int order[] = { 3, 1, 0 };
+
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
+	pfn = ULONG_MAX;
+	KUNIT_EXPECT_GT(test, add_blocks(4), 0);
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		set_online(block_of(order[i]), block);
+	pfn = ULONG_MAX;
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		for (j = 0; j < block; j += BALLOON_HUGE_PAGES) {
+			KUNIT_ASSERT_TRUE(test, balloon_hotplug_next(&pfn));
+			KUNIT_ASSERT_EQ(test, pfn, block_of(order[i] + 1) - j -
+						   BALLOON_HUGE_PAGES);
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
+	/* and again from the start only when it is asked to */
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
+	pfn = ULONG_MAX;
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
+}
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+static bool world_for_lending(void)
+{
+	return true;
+}
+
+static void hotplug_remove(struct kunit *test)
+{
+	unsigned long block = world_block_pages(), pfn = ULONG_MAX;
+
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
+	KUNIT_EXPECT_GT(test, add_blocks(3), 0);
+	world->empty_from = block_of(0);
+	world->empty_pages = 2 * block;
+	/* what was never online is not empty, it is waited for */
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	set_online(block_of(0), 3 * block);
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
+	/* blocks that are kept for lending stay */
+	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
+				   world_for_lending);
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	kunit_deactivate_static_stub(test, balloon_hotplug_for_lending);
+	/* the last one that is empty first */
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(1));
+	KUNIT_EXPECT_EQ(test, world->offline, block);
+	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(0));
+	/* the third is in use */
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
+	KUNIT_EXPECT_EQ(test, pfn, block_of(3) - BALLOON_HUGE_PAGES);
+}
+
+/* A block that cannot be removed is as it was. */
+static void hotplug_remove_fails(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(0), block);
+	world->empty_from = block_of(0);
+	world->empty_pages = block;
+	world->remove_errno = -EBUSY;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
+	KUNIT_EXPECT_EQ(test, world->offline, block);
+	KUNIT_EXPECT_EQ(test, world->cancelled, block);
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
+	world->remove_errno = 0;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
+}
+
+/* Others may set blocks offline and online: that is not a removal of ours. */
+static void hotplug_offline_by_hand(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+	struct memory_notify notify;
+
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(0), block);
+	notify = (struct memory_notify){ block_of(0), block };
+	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	/* neither is the block at 0 */
+	notify.start_pfn = 0;
+	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	KUNIT_EXPECT_EQ(test, world->offline, 0);
+	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
+}
+
+static int online_again(unsigned long pfn)
+{
+	balloon_online_page(pfn_to_page(pfn), 0);
+	return -EBUSY;
+}
+
+/* Removed in part and set online again: still nothing behind it. */
+static void hotplug_remove_undone(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(0), block);
+	world->empty_from = block_of(0);
+	world->empty_pages = block;
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, online_again);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
+	KUNIT_EXPECT_EQ(test, world->online, 1);
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+}
+#endif
+
+static struct kunit_case hotplug_test_cases[] = {
+	KUNIT_CASE_PARAM(hotplug_geometry, geometry_gen_params),
+	KUNIT_CASE(hotplug_twice),
+	KUNIT_CASE(hotplug_last_pfn),
+	KUNIT_CASE(hotplug_refused),
+	KUNIT_CASE(hotplug_foreign),
+	KUNIT_CASE(hotplug_stages),
+	KUNIT_CASE(hotplug_online_once),
+	KUNIT_CASE(hotplug_online_range),
+	KUNIT_CASE(hotplug_next),
+#ifdef CONFIG_MEMORY_HOTREMOVE
+	KUNIT_CASE(hotplug_remove),
+	KUNIT_CASE(hotplug_remove_fails),
+	KUNIT_CASE(hotplug_offline_by_hand),
+	KUNIT_CASE(hotplug_remove_undone),
+#endif
+	{}
+};
+
+static struct kunit_suite hotplug_suite = {
+	.name = "xen-balloon-hotplug",
+	.init = hotplug_init,
+	.exit = hotplug_exit,
+	.test_cases = hotplug_test_cases,
+};
+
+/* --- what core does with what hotplug tells ------------------------------------------ */
+
+#define HUGE		BALLOON_HUGE_PAGES
+
+/* Pages as the memory hotplug core hands them over. */
+static struct page *fresh_block(struct sim *sim)
+{
+	struct page *page = sim_hole(sim, BALLOON_MAX_ORDER);
+	unsigned long i;
+
+	balloon_pages_unmark(page, HUGE);
+	for (i = 0; i < HUGE; i++)
+		SetPageReserved(page + i);
+	return page;
+}
+
+static void blocks_online(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = fresh_block(sim);
+
+	balloon_core_client.online(page, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	KUNIT_EXPECT_FALSE(test, PageReserved(page));
+	sim_check(sim);
+	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	balloon_core_client.changed();
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+}
+
+static void blocks_empty(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = fresh_block(sim);
+	unsigned long pfn = page_to_pfn(page);
+
+	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(pfn, HUGE));
+	balloon_core_client.online(page, HUGE);
+	KUNIT_EXPECT_TRUE(test, balloon_core_client.empty(pfn, HUGE));
+	/* one page of it is lent */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(pfn, HUGE));
+	sim_return(sim, 0, 1);
+	KUNIT_EXPECT_TRUE(test, balloon_core_client.empty(pfn, HUGE));
+	/* what is offline is not looked at */
+	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(START_PFN, HUGE));
+}
+
+/* Its pages leave the balloon, and come back where the block stays. */
+static void blocks_offline(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = fresh_block(sim);
+	unsigned long pfn = page_to_pfn(page), i;
+
+	balloon_core_client.online(page, HUGE);
+	balloon_core_client.offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.leaving, HUGE);
+	for (i = 0; i < HUGE; i++)
+		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
+	balloon_core_client.cancel_offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
+	sim_check(sim);
+	/* once only */
+	balloon_core_client.cancel_offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	sim_check(sim);
+}
+
+/* A borrower came first: the block stays as it is. */
+static void blocks_lent(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = fresh_block(sim);
+	unsigned long pfn = page_to_pfn(page);
+
+	balloon_core_client.online(page, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	balloon_core_client.offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
+	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
+	balloon_core_client.cancel_offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
+	sim_check(sim);
+	sim_return(sim, 0, 1);
+}
+
+static struct kunit_case blocks_test_cases[] = {
+	KUNIT_CASE(blocks_online),
+	KUNIT_CASE(blocks_empty),
+	KUNIT_CASE(blocks_offline),
+	KUNIT_CASE(blocks_lent),
+	{}
+};
+
+static struct kunit_suite blocks_suite = {
+	.name = "xen-balloon-blocks",
+	.init = sim_test_init,
+	.exit = sim_test_exit,
+	.test_cases = blocks_test_cases,
+};
+
+kunit_test_suites(&hotplug_suite, &blocks_suite);
+#endif /* CONFIG_XEN_BALLOON_MEMORY_HOTPLUG */
