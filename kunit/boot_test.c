@@ -16,7 +16,7 @@
 
 /* Every region of a case is as large as this. */
 #define REGION_ORDER	4
-#define REGION		(1UL << REGION_ORDER)
+#define REGION		BIT(REGION_ORDER)
 
 /**
  * struct boot_case - a domain at boot; pages, but @xen
