@@ -212,7 +212,29 @@ static DEVICE_ATTR_RO(high_kb);
 SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(b->quarantined)))
 static DEVICE_ATTR_RO(quarantined_kb);
 
-static DEVICE_BOOL_ATTR(scrub_pages, 0644, xen_scrub_pages);
+static ssize_t scrub_pages_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(xen_scrub_pages));
+}
+
+/* The words of kstrtobool(), which itself looks at their first letters only. */
+static ssize_t scrub_pages_store(struct device *dev,
+				 struct device_attribute *attr,
+				 const char *buf, size_t count)
+{
+	static const char * const words[] = {
+		"0", "n", "N", "no", "f", "F", "false", "off",
+		"1", "y", "Y", "yes", "t", "T", "true", "on",
+	};
+	int i = sysfs_match_string(words, buf);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(xen_scrub_pages, i >= ARRAY_SIZE(words) / 2);
+	return count;
+}
+static DEVICE_ATTR_RW(scrub_pages);
 
 /* --- how it goes -------------------------------------------------------------- */
 
@@ -260,7 +282,7 @@ static struct attribute *balloon_attrs[] = {
 	&dev_attr_max_schedule_delay.attr,
 	&dev_attr_retry_count.attr,
 	&dev_attr_max_retry_count.attr,
-	&dev_attr_scrub_pages.attr.attr,
+	&dev_attr_scrub_pages.attr,
 	&dev_attr_min_kb.attr,
 	&dev_attr_max_lent_kb.attr,
 	NULL
