@@ -45,6 +45,8 @@
  * where a block could not be added), and the next one follows after a delay
  * that grows.  After max_retry_count such steps the state is cancelled until a
  * target is written.  A written target starts a step at once, in any state.
+ * A guest that got memory back since it had run out of it is guest-low for some
+ * seconds, whatever it could spare.
  */
 
 /**

@@ -42,7 +42,8 @@ DEFINE_SHOW_ATTRIBUTE(stats);
  */
 void __init balloon_debugfs_init(struct xen_balloon *b)
 {
-	debugfs_create_file("stats", 0444,
-			    debugfs_create_dir("xen-balloon", NULL), b,
-			    &stats_fops);
+	struct dentry *dir = debugfs_create_dir("xen-balloon", NULL);
+
+	debugfs_create_file("stats", 0444, dir, b, &stats_fops);
+	balloon_faults_init(dir);
 }

@@ -241,6 +241,14 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 			      struct balloon_counters *counters, u64 *ns);
 long balloon_room(const struct balloon_ops *ops);
 
+struct dentry;
+
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+void balloon_faults_init(struct dentry *dir);
+#else
+static inline void balloon_faults_init(struct dentry *dir) { }
+#endif
+
 /* --- hotplug: ranges of physical addresses that the driver added --------- */
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG

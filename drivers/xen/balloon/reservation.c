@@ -18,8 +18,11 @@
  * list of frames in the batch knows where the page was.
  */
 
+#include <linux/debugfs.h>
 #include <linux/export.h>
+#include <linux/fault-inject.h>
 #include <linux/highmem.h>
+#include <linux/init.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/moduleparam.h>
@@ -252,6 +255,41 @@ const struct balloon_ops balloon_pv_ops = {
 };
 #endif /* CONFIG_XEN_PV */
 
+/* --- faults ------------------------------------------------------------------ */
+
+#ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
+static DECLARE_FAULT_ATTR(fail_attr);
+static u32 fail_at;
+
+/* How many of @nr entries Xen is asked for.  It does no more than it is asked,
+ * so what the driver believes afterwards is true.
+ */
+static unsigned int asked(unsigned int nr)
+{
+	u32 at = READ_ONCE(fail_at);
+
+	return at < nr && should_fail(&fail_attr, 1) ? at : nr;
+}
+
+/**
+ * balloon_faults_init - let a tester make Xen stop early
+ * @dir: where in debugfs
+ *
+ * Beside what every fault attribute has there is "at": the entry of a hypercall
+ * at which it ends, from 0 on.  Calls that have no such entry are left alone.
+ */
+void __init balloon_faults_init(struct dentry *dir)
+{
+	dir = fault_create_debugfs_attr("fail_reservation", dir, &fail_attr);
+	debugfs_create_u32("at", 0600, dir, &fail_at);
+}
+#else
+static unsigned int asked(unsigned int nr)
+{
+	return nr;
+}
+#endif
+
 /* --- what core calls ------------------------------------------------------- */
 
 /* One hypercall over entries @first and up; how many Xen did. */
@@ -267,7 +305,7 @@ static unsigned int call(const struct balloon_ops *ops, unsigned int cmd,
 	long ret;
 
 	start = ktime_get_ns();
-	ret = ops->memory_op(cmd, batch->frames + first, nr,
+	ret = ops->memory_op(cmd, batch->frames + first, asked(nr),
 			     batch->order + XEN_ORDER);
 	*ns = ktime_get_ns() - start;
 	trace_xen_balloon_hypercall(populate, batch->order, nr, ret, *ns);
