@@ -80,7 +80,7 @@ static void free_rest(struct page *page)
 
 static void wait_for_target(unsigned long target)
 {
-	unsigned int tries = 100;
+	unsigned int tries = 40;
 
 	while (READ_ONCE(balloon_stats.current_pages) != target && --tries)
 		msleep(50);
@@ -112,7 +112,7 @@ static int __init tear_init(void)
 		target -= GO;
 		balloon_set_new_target(target);
 		wait_for_target(target);
-	} while (PageBuddy(torn) && --rounds);
+	} while (!PageOffline(torn + at) && --rounds);
 
 	for (i = 0; i < IN_PIECES; i++)
 		free_rest(extents[i]);
