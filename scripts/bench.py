@@ -11,14 +11,16 @@ counting, has payload/run-bench.sh move guests, and measures in the same way
 the floor: what no driver can leave out.  Writes results.json, table.txt,
 times.svg and the consoles to build/bench/.
 
-Status 0: every move reached its target, the floor is what it should be and
-(RUNS=2) two runs agree; 1: something of that is not so.
+Status 0: every move reached its target, every figure is what is wanted, the
+floor is what it should be and (RUNS=2) two runs agree; 1: something of that is
+not so.
 """
 
 import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -28,8 +30,9 @@ from xenhost import BUILD, Lost, Machine, ROOT
 
 OUT = os.path.join(BUILD, "bench")
 SILENCE = 900           # wall seconds without a word: the machine is gone
-DEAF = 30               # the same after a request, whose answer comes at once
+DEAF = 120              # the same after a request, whose answer comes at once
 DRIVERS = ("upstream", "new")
+MODULES = ("floor", "lender")
 NAMES = {"upstream": "upstream", "new": "ours"}
 PAGES = 768 * 256       # what a move moves
 MIB = 256               # pages
@@ -37,28 +40,41 @@ AGREE = 0.01            # of two runs
 
 # what is counted, untimed, in a move of its own: the label, and the names of
 # what is added up; see payload/tracecount.c and count.c
-ALLOCATOR = "event kmem/mm_page_alloc", "event kmem/mm_page_free"
-CALLS = "hypercall "
-COUNTS = {"hypercalls, all": (CALLS,),
-          "memory_op": ("hypercall 12",),
+NOTHING = "nothing"     # the move whose counts are those of counting itself
+COUNTS = {"calls to move memory": ("event call/memory_op",),
+          # mmu_update, memory_op, multicall, update_va_mapping, mmuext_op; Xen
+          # has one again when it has interrupted it
+          "hypercalls for memory": tuple(f"hypercall {number}$"
+                                         for number in (1, 12, 13, 14, 26)),
           "released, 2 MiB": ("release 9",),
           "released, 4 KiB": ("release 0",),
           "populated, 2 MiB": ("populate 9",),
           "populated, 4 KiB": ("populate 0",),
-          "allocator calls": ALLOCATOR}
-# ours, for a GiB, at most.  Strict: Xen's trace has a hypercall again each time
-# that Xen interrupts and continues it, and the guest's allocator has to start
-# the program that moves as well
-COUNT_LIMITS = {("pvh", "inflate", "memory_op"): 260,
-                ("pvh", "deflate", "memory_op"): 32,
+          "TLB flushes": ("event call/do_flush_tlb_all",
+                          "event call/do_kernel_range_flush",
+                          "event call/flush_tlb_func"),
+          "allocator calls": ("event kmem/mm_page_alloc",
+                              "event kmem/mm_page_free")}
+# ours, for a GiB, at most
+COUNT_LIMITS = {("pvh", "inflate", "calls to move memory"): 260,
+                ("pvh", "deflate", "calls to move memory"): 32,
+                ("pv", "inflate", "hypercalls for memory"): 1100,
+                ("pv", "deflate", "hypercalls for memory"): 1100,
+                ("pvh", "inflate", "TLB flushes"): 0,
+                ("pvh", "deflate", "TLB flushes"): 0,
                 ("pvh", "inflate", "allocator calls"): 520,
                 ("pvh", "deflate", "allocator calls"): 520}
+LONGEST = 20000         # us of a hypercall of ours
+HUGE_SHARE = 0.99       # of what is taken back
+WAIT = 0.020            # s of somebody who wants one page
 GIB = 1024 * 256        # pages
 
 # ours, in units of the floor, at most
 LIMITS = {("pvh", "inflate"): 1.05, ("pvh", "deflate"): 1.20,
           ("pv", "inflate"): 1.15, ("pv", "deflate"): 1.20}
 POD_FACTOR = 5          # how much faster than upstream, at least
+WALL_FACTOR = {"inflate": 5, "deflate": 25}     # the same, on the wall
+WALL_TRIES = 3          # QEMU may lose the guest
 EQUAL = 0.99            # the same, where it need not be faster
 
 # ns a page that the floor was once found to be; more is a defect of its code
@@ -148,11 +164,21 @@ class Boot:
                 self.trouble.append(f"the floor: {' '.join(words)}")
         elif what == "boot":
             if len(words) == 3:
-                found[f"boot{words[1]}"] = {"ns": int(float(words[2]) * 1e9)}
+                boot = found.setdefault(f"boot{words[1]}", {"each": []})
+                boot["each"].append(int(float(words[2]) * 1e9))
+                boot["ns"] = statistics.median(boot["each"])
             else:
                 self.trouble.append(f"no first line of init: {words}")
         elif what == "idle":
             found["idle"] = {"ns": int(words[0])}
+        elif what == "lender":
+            said = dict(word.split("=") for word in words if "=" in word)
+            if said.get("met") != "1" or said["waits"] == said["refused"]:
+                self.trouble.append(f"{self.guest}: a lender: {words}")
+            else:
+                worst = max(int(said["worst_ns"]),
+                            found.get("lender", {"ns": 0})["ns"])
+                found["lender"] = {"ns": worst}
         elif what == "count":
             counts = found.setdefault("counts", {}).setdefault(words[0], {})
             name = f"{words[1]} {words[2]}"
@@ -194,24 +220,30 @@ class Boot:
                 raise Lost(f"nothing was heard for {SILENCE} s")
         return self.found
 
-    def run(self, image, floor, guests, quick, note):
-        """Boot, and note(kind, guest, what was found) for all of it."""
-        rounds = 1 if quick else 2
+    def parts(self, guests, quick):
+        """(kind of what is found, guest, part) for one boot."""
+        for guest in guests:
+            yield self.driver, guest, "moves"
+            if guest == "hvm":
+                continue
+            if self.driver == "new":
+                yield "floor", guest, "floor"
+            for part in [] if quick else ["counted", "holes", "lender",
+                                          "idle"]:
+                yield self.driver, guest, part
+        if "pvh" in guests and not quick:
+            yield self.driver, "pvh", "pod"
+
+    def run(self, image, files, parts, note, **machine):
+        """Boot, and note(kind, guest, what was found) for each part."""
         self.screen.show(f"{self.linux} {NAMES[self.driver]}: booting Xen "
                          "and dom0")
-        self.machine = Machine(self.label, image, icount=True, memory="3G",
-                               job=f"ROUNDS={rounds}", guest_files=[floor],
-                               on_line=self.hear)
+        self.machine = Machine(self.label, image, memory="3G",
+                               guest_files=files, on_line=self.hear, **machine)
         try:
             self.machine.start()
-            for guest in guests:
-                note(self.driver, guest, self.part(guest, "moves"))
-                if self.driver == "new":
-                    note("floor", guest, self.part(guest, "floor"))
-                for part in [] if quick else ["counted", "holes", "idle"]:
-                    note(self.driver, guest, self.part(guest, part))
-            if "pvh" in guests:
-                note(self.driver, "pvh", self.part("pvh", "pod"))
+            for kind, guest, part in parts:
+                note(kind, guest, self.part(guest, part))
         except Lost as error:
             self.trouble.append(f"the machine was lost: {error}")
         finally:
@@ -253,14 +285,17 @@ def added(entry, more, less):
 
 class Row:
     """A line of the table: a time with either driver, and what is wanted of
-    ours: at most so many floors, or at least so many times faster."""
+    ours: at most so many floors, at least so many times faster, or at most so
+    many seconds."""
 
-    def __init__(self, names, times, floor=None, limit=None, least=None):
+    def __init__(self, names, times, floor=None, limit=None, least=None,
+                 most=None):
         self.linux, self.guest, self.move = names
         self.times = times
         self.floor = floor
         self.limit = limit
         self.least = least
+        self.most = most
 
     def whole(self):
         return None not in self.times.values() and \
@@ -277,11 +312,17 @@ class Row:
 
     def holds(self):
         """Whether the figure is what it should be; None: there is none."""
+        if not self.whole():
+            return None
+        if self.most is not None:
+            return self.times["new"] <= self.most
         if self.limit is None:
-            return self.faster() and self.faster() >= self.least
-        return self.ratio() and self.ratio() <= self.limit
+            return self.faster() >= self.least
+        return self.ratio() <= self.limit
 
     def wanted(self):
+        if self.most is not None:
+            return f"<= {self.most:g} s"
         if self.limit is not None:
             return f"<= {self.limit:.2f} floors"
         return f">= {self.least:g} times" if self.least > 1 else "not slower"
@@ -290,9 +331,10 @@ class Row:
         def show(value, form):
             return "-" if value is None else format(value, form)
         verdict = {True: "yes", False: "NO", None: "-"}[self.holds()]
+        form = ".4f" if self.most else ".3f"
         return (self.linux, self.guest, self.move,
-                show(self.times["upstream"], ".3f"),
-                show(self.times["new"], ".3f"), show(self.faster(), ".2f"),
+                show(self.times["upstream"], form),
+                show(self.times["new"], form), show(self.faster(), ".2f"),
                 show(self.floor, ".3f"), show(self.ratio(), ".3f"),
                 self.wanted(), verdict)
 
@@ -305,7 +347,9 @@ MEANINGS = (
     " 2: again",
     "-holes: 256 MiB of a guest in which every second page is in use",
     "idle: CPU time of a guest in ten minutes in which nothing is to be done",
-    "boot: what a guest of 256 MiB whose map shows 1024 takes longer to boot")
+    "lender: the longest that a driver waits for one page while 768 MiB move",
+    "boot: what a guest of 256 MiB whose map shows 1024 takes longer to boot",
+    "wall: of 768 MiB on the wall, QEMU with a thread for each CPU")
 
 
 def moves_of(rounds):
@@ -322,6 +366,12 @@ def rows_of(run):
                     for driver in DRIVERS}
 
         for guest in results["guests"]:
+            if guest == "hvm":
+                rows += [Row((linux, guest, move),
+                             times(guest, lambda found, m=move:
+                                   scaled(found.get(m))), least=EQUAL)
+                         for move in ("inflate", "deflate")]
+                continue
             parts = results.get("floor", {}).get(guest, {})
             for direction, move in moves_of(results["rounds"]):
                 cost = floor_of(parts, guest, direction)
@@ -337,12 +387,20 @@ def rows_of(run):
                     (linux, guest, move),
                     times(guest, lambda found, m=move: plain(found.get(m))),
                     least=EQUAL))
-        if "pvh" in results["guests"]:
+            rows.append(Row(
+                (linux, guest, "lender"),
+                times(guest, lambda found: plain(found.get("lender"))),
+                most=WAIT))
+        if "pvh" in results["guests"] and not results["quick"]:
             rows.append(Row(
                 (linux, "pvh", "boot"),
                 times("pvh", lambda found: added(found, "boot1024",
                                                  "boot256")),
                 least=POD_FACTOR))
+            rows += [Row((linux, "pvh", f"{move}, wall"),
+                         times("wall", lambda found, m=move:
+                               scaled(found.get(m))), least=least)
+                     for move, least in WALL_FACTOR.items()]
     return rows
 
 
@@ -364,7 +422,9 @@ def tables(run):
     counted = [count_cells(row) for row in count_rows(run)]
     if counted:
         lines += ["", *table([COUNT_COLUMNS] + counted, 1, (4, 5))]
-    return lines + ["", *floor_table(run), *shares(run)]
+    return lines + ["", *floor_table(run)] + [
+        f"in extents of 2 MiB, {linux} {guest}, of what was taken back: "
+        f"{100 * share:.2f} %" for linux, guest, share in shares(run)]
 
 
 def floor_table(run):
@@ -379,29 +439,45 @@ def floor_table(run):
     return lines
 
 
-def added_up(counts, prefixes):
-    """Per GiB; None where nothing was counted."""
-    if not counts:
+def named(counts, prefixes):
+    """How often what begins with one of these was counted; $ is its end."""
+    return sum(value for name, value in counts.items()
+               if (name + "$").startswith(prefixes))
+
+
+def added_up(counts, move, prefixes):
+    """Per GiB, less what counting itself makes; None: nothing was counted."""
+    if not {move, NOTHING} <= set(counts):
         return None
-    number = sum(value for name, value in counts.items()
-                 if any(name == prefix or prefix == CALLS and
-                        name.startswith(CALLS) for prefix in prefixes))
-    return round(number * GIB / PAGES)
+    # what Xen's trace does not have did not happen; an event that is not there
+    # could not be counted
+    if prefixes[0].startswith("event") and \
+            not any((name + "$").startswith(prefixes) for name in counts[move]):
+        return None
+    number = named(counts[move], prefixes) - named(counts[NOTHING], prefixes)
+    return round(max(number, 0) * GIB / PAGES)
 
 
 def count_rows(run):
     """(linux, guest, move, what, upstream, ours, limit or None)"""
     for linux, results in run.items():
-        for guest in [] if results["quick"] else results["guests"]:
+        for guest in results["guests"]:
+            if results["quick"] or guest == "hvm":
+                continue
             for move in "inflate", "deflate":
-                counts = {driver: results.get(driver, {}).get(guest, {})
-                          .get("counts", {}).get(move) for driver in DRIVERS}
+                found = [results.get(driver, {}).get(guest, {})
+                         for driver in DRIVERS]
                 for what, names in COUNTS.items():
-                    values = [added_up(counts[driver], names)
-                              for driver in DRIVERS]
-                    if any(values):
-                        yield (linux, guest, move, what, *values,
-                               COUNT_LIMITS.get((guest, move, what)))
+                    values = [added_up(entry.get("counts", {}), move, names)
+                              for entry in found]
+                    most = COUNT_LIMITS.get((guest, move, what))
+                    if any(values) or most is not None:
+                        yield linux, guest, move, what, *values, most
+                name = {"inflate": "release", "deflate": "populate"}[move]
+                yield (linux, guest, move, "longest call, us", None,
+                       longest(found[-1], name), LONGEST)
+            yield (linux, guest, "both", "longest hold of the lock, us", None,
+                   longest(found[-1], "lock"), None)
 
 
 def count_cells(row):
@@ -417,8 +493,17 @@ COUNT_COLUMNS = ("Linux", "guest", "move", "for each GiB", "upstream", "ours",
                  "wanted", "there")
 
 
+def longest(found, name):
+    """In us, by what our driver counts itself; None: it does not say."""
+    for line in found.get("counters", []):
+        match = re.fullmatch(name + r" longest_ns=(\d+)", line)
+        if match:
+            return int(match[1]) // 1000
+    return None
+
+
 def shares(run):
-    """How much of what our driver took back came in 2 MiB."""
+    """(linux, guest, how much of what our driver took back came in 2 MiB)"""
     for linux, results in run.items():
         for guest in results["guests"]:
             lines = results.get("new", {}).get(guest, {}).get("counters", [])
@@ -428,8 +513,7 @@ def shares(run):
             huge = extents.get("2m", 0) * 512
             pages = extents.get("page", 0)
             if huge + pages:
-                yield (f"in extents of 2 MiB, {linux} {guest}, of what was "
-                       f"taken back: {100 * huge / (huge + pages):.2f} %")
+                yield linux, guest, huge / (huge + pages)
 
 
 def defects(run):
@@ -449,6 +533,9 @@ def apart(first, second):
     """(the greatest difference of two runs, where)."""
     worst, where = 0, "nowhere"
     for one, two in zip(rows_of(first), rows_of(second)):
+        # a clock on the wall, and the one longest of many
+        if one.move.endswith("wall") or one.most is not None:
+            continue
         pairs = [(one.times[driver], two.times[driver], NAMES[driver])
                  for driver in DRIVERS] + [(one.floor, two.floor, "floor")]
         for a, b, name in pairs:
@@ -525,7 +612,7 @@ def heard_versions(label):
 def measure(screen, number, images, guests, quick):
     """One run: {linux: results}, and what went wrong."""
     run, trouble = {}, []
-    for linux, (floor, by_driver) in images.items():
+    for linux, (files, by_driver) in images.items():
         results = run[linux] = {"guests": guests, "quick": quick,
                                 "rounds": 1 if quick else 2}
 
@@ -535,11 +622,29 @@ def measure(screen, number, images, guests, quick):
             name = linux.strip("/").replace("/", "-")
             label = f"bench/{number}-{name}-{driver}"
             boot = Boot(screen, linux, driver, label)
-            boot.run(by_driver[driver], floor, guests, quick, note)
+            rounds = results["rounds"]
+            boot.run(by_driver[driver], files, boot.parts(guests, quick), note,
+                     icount=True, job=f"ROUNDS={rounds}",
+                     hvm="hvm" in guests)
             results.update(heard_versions(label))
-            trouble += [f"{linux} {NAMES[driver]}: {text}"
-                        for text in boot.trouble]
+            wrong = boot.trouble
+            if "pvh" in guests and not quick:
+                wrong += on_the_wall(screen, linux, driver, by_driver[driver],
+                                     label + "-wall", note)
+            trouble += [f"{linux} {NAMES[driver]}: {text}" for text in wrong]
     return run, trouble
+
+
+def on_the_wall(screen, linux, driver, image, label, note):
+    """The moves of a PVH guest by the host's clock; what went wrong."""
+    for _ in range(WALL_TRIES):
+        boot = Boot(screen, linux, driver, label)
+        boot.run(image, [], [("wall", "pvh", "wall")],
+                 lambda kind, guest, found: note(driver, kind, found),
+                 multi=True)
+        if not boot.trouble:
+            break
+    return boot.trouble
 
 
 def build(kernels):
@@ -548,13 +653,13 @@ def build(kernels):
         # the last build leaves the tree that the module is built against
         by_driver = {driver: xenhost.run_script(
             "build-kernel", LINUX=linux, DRIVER=driver) for driver in DRIVERS}
-        floor = xenhost.run_script("build-module", MODULE="floor",
-                                   LINUX=linux)
+        modules = [xenhost.run_script("build-module", MODULE=name, LINUX=linux)
+                   for name in MODULES]
         # what somebody edits meanwhile is not what is being measured
         where = os.path.join(OUT, "images", linux.strip("/").replace("/", "-"))
         os.makedirs(where, exist_ok=True)
         images[linux] = (
-            shutil.copy(floor, where),
+            [shutil.copy(module, where) for module in modules],
             {driver: shutil.copy(image, os.path.join(where, driver))
              for driver, image in by_driver.items()})
     return images
@@ -602,6 +707,14 @@ def measure_all():
     print("\n" + "\n".join(lines) + "\n")
     trouble += [f"no figure: {row.linux} {row.guest} {row.move}"
                 for row in rows if not row.whole()]
+    trouble += [f"not what is wanted: {row.linux} {row.guest} {row.move}"
+                for row in rows if row.whole() and not row.holds()]
+    trouble += [f"not what is wanted: {linux} {guest}: {100 * share:.1f} % in "
+                "2 MiB" for linux, guest, share in shares(run)
+                if share < HUGE_SHARE]
+    for *names, ours, most in count_rows(run):
+        if most is not None and (ours is None or ours > most):
+            trouble.append("not what is wanted: " + " ".join(names[:4]))
     for text in trouble[:20]:
         print(f"wrong: {text[:200]}")
     took = time.monotonic() - began
@@ -643,4 +756,5 @@ def document():
     return 0
 
 
-xenhost.main({"run": measure_all, "document": document}[sys.argv[1]])
+if __name__ == "__main__":
+    xenhost.main({"run": measure_all, "document": document}[sys.argv[1]])

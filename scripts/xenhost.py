@@ -146,11 +146,12 @@ class Lines:
 class Machine:
     """One boot.  on_line(kind, text) gets every line that is said:
     kind is "xen", "dom0", "guest" or one of the letters of dom0-init.
-    Every guest finds guest_files in its /bench."""
+    Every guest finds guest_files in its /bench.  multi is for measuring on the
+    wall: a thread for each CPU, with which QEMU loses more guests."""
 
     def __init__(self, label, image, *, dom0="pv", icount=None, hvm=False,
                  memory="5G", dom0_memory=1024, job="", shell=False,
-                 guest_files=(),
+                 guest_files=(), multi=False,
                  on_line=lambda kind, text: None):
         self.dir = os.path.join(BUILD, "log", label)
         os.makedirs(os.path.dirname(self.dir), exist_ok=True)
@@ -179,6 +180,7 @@ class Machine:
         self.xen = os.path.join(xen, "boot", "xen")
         self.dom0 = dom0
         self.icount = icount
+        self.multi = multi
         self.hvm = hvm
         self.memory = memory
         self.dom0_memory = dom0_memory
@@ -226,9 +228,12 @@ class Machine:
     def _command(self, initrd):
         smp = "2"
         guest = os.path.join(self.initramfs, "guest.gz")
-        kvm = not self.icount and kvm_works(self.image, guest)
+        kvm = not self.icount and not self.multi and \
+            kvm_works(self.image, guest)
         if kvm:
             accel = ["-accel", "kvm"]
+        elif self.multi:
+            accel = ["-accel", "tcg,thread=multi"]
         elif self.icount or self.icount is None:
             accel = ["-accel", "tcg,thread=single",
                      "-icount", "shift=1,sleep=off"]

@@ -5,6 +5,8 @@
  *   move KIB       hold so many KiB more or (negative) less than now
  *   move KIB MS    the same, with a look every MS milliseconds to the end: for
  *                  who counts what happens meanwhile
+ *   move KIB back  the same, and back after two seconds: where no process can
+ *                  be started in between
  *
  * Prints "moved NS PAGES" once info/current_kb is where it should be, or
  * "missed NS PAGES" when it has stood still for STILL seconds.
@@ -19,6 +21,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,27 +52,23 @@ static long current_kb(int fd)
 	return strtol(text, NULL, 10);
 }
 
-int main(int argc, char **argv)
+/* Hold @kib more or less, look every @ms milliseconds (0: the usual way); how
+ * it went is printed.  Return: whether it got there.
+ */
+static bool move(long kib, long ms)
 {
-	struct timespec nap = { .tv_nsec = 4000000 };
-	const struct sched_param param = { 0 };
+	struct timespec nap = { .tv_nsec = (ms ?: 4) * 1000000 };
 	long before, holds, last, wanted;
 	int64_t start, end, seen;
-	char text[32];
 	int fd, target, len;
+	char text[32];
 
-	if (argc < 2 || argc > 3)
-		errx(2, "usage: move KIB [MS]");
-	if (argc == 3)
-		nap.tv_nsec = strtol(argv[2], NULL, 10) * 1000000;
 	fd = open(BALLOON "info/current_kb", O_RDONLY);
 	if (fd < 0)
 		err(1, "current_kb");
 	last = before = current_kb(fd);
-	wanted = before + strtol(argv[1], NULL, 10);
+	wanted = before + kib;
 	len = snprintf(text, sizeof(text), "%ld", wanted);
-	if (sched_setscheduler(0, SCHED_IDLE, &param))
-		err(1, "SCHED_IDLE");
 
 	target = open(BALLOON "target_kb", O_WRONLY);
 	if (target < 0)
@@ -87,13 +86,34 @@ int main(int argc, char **argv)
 		else if (end - seen > STILL * 1e9)
 			break;
 		last = holds;
-		if (argc == 3 ||
-		    labs(wanted - holds) > labs(wanted - before) / 8)
+		if (ms || labs(wanted - holds) > labs(kib) / 8)
 			nanosleep(&nap, NULL);
 		else
 			sched_yield();
 	}
+	close(target);
+	close(fd);
 	printf("%s %lld %ld\n", holds == wanted ? "moved" : "missed",
 	       (long long)(end - start), labs(holds - before) / 4);
-	return holds != wanted;
+	return holds == wanted;
+}
+
+int main(int argc, char **argv)
+{
+	const struct sched_param param = { 0 };
+	bool back = argc == 3 && !strcmp(argv[2], "back");
+	long ms = argc == 3 && !back ? strtol(argv[2], NULL, 10) : 0;
+	long kib;
+
+	if (argc < 2 || argc > 3)
+		errx(2, "usage: move KIB [MS | back]");
+	kib = strtol(argv[1], NULL, 10);
+	if (sched_setscheduler(0, SCHED_IDLE, &param))
+		err(1, "SCHED_IDLE");
+	if (!move(kib, ms))
+		return 1;
+	if (!back)
+		return 0;
+	sleep(2);
+	return !move(-kib, 0);
 }
