@@ -130,7 +130,7 @@ unsigned long balloon_policy_delay_ms(const struct balloon_stats *stats)
 	/* an hour is as good as any longer time, and cannot overflow */
 	most = clamp(most, 1UL, 3600UL) * MSEC_PER_SEC;
 	doublings = min(failures - QUICK_TRIES - 1, 12UL);
-	return min(MSEC_PER_SEC << doublings, most);
+	return min_t(unsigned long, MSEC_PER_SEC << doublings, most);
 }
 
 /**
