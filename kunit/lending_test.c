@@ -44,6 +44,31 @@ static void lending_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
 }
 
+/* The names that other drivers know, old and new, are of one balloon. */
+static void lending_names(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page **pages = sim->lent;
+
+	sim_list_hole(sim, 4);
+	KUNIT_EXPECT_EQ(test, alloc_xenballooned_pages(-1, pages), -EINVAL);
+	KUNIT_EXPECT_EQ(test, alloc_xenballooned_pages(0, pages), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
+	KUNIT_EXPECT_EQ(test, alloc_xenballooned_pages(7, pages), 0);
+	KUNIT_EXPECT_EQ(test, xen_alloc_ballooned_pages(5, pages + 7), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 12);
+	sim->nr_lent = 12;
+	sim_check(sim);
+	free_xenballooned_pages(-1, pages);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 12);
+	free_xenballooned_pages(9, pages);
+	xen_free_ballooned_pages(3, pages + 9);
+	memset(pages, 0, 12 * sizeof(*pages));
+	sim->nr_lent = 0;
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 16);
+}
+
 /* NULL entries are skipped, first, last and between. */
 static void lending_null(struct kunit *test)
 {
@@ -279,6 +304,7 @@ static void lending_never_online(struct kunit *test)
 static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_listed),
 	KUNIT_CASE(lending_nothing),
+	KUNIT_CASE(lending_names),
 	KUNIT_CASE(lending_null),
 	KUNIT_CASE(lending_inflates),
 	KUNIT_CASE(lending_exhausted),

@@ -4,6 +4,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/memblock.h>
 #include <linux/highmem.h>
 #include <linux/prandom.h>
 
@@ -394,6 +395,31 @@ static void pages_random(struct kunit *test)
 	sim_check(sim);
 }
 
+/* An extent that ends where its zone does is whole. */
+static void pages_zone_end(struct kunit *test)
+{
+	unsigned int found = 0;
+	unsigned long pfn;
+
+	for (pfn = 2 * HUGE; pfn < max_pfn; pfn += HUGE) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (!pfn_valid(pfn) || !pfn_valid(pfn - HUGE) ||
+		    page_zone(page) == page_zone(page - 1) ||
+		    page_zone(page - 1) != page_zone(page - HUGE))
+			continue;
+		KUNIT_EXPECT_EQ(test, balloon_extent_order(page - HUGE, HUGE),
+				BALLOON_MAX_ORDER);
+		/* and the range may go on beyond it */
+		KUNIT_EXPECT_EQ(test, balloon_extent_order(page - HUGE / 2,
+							   HUGE),
+				BALLOON_MAX_ORDER - 1);
+		found++;
+	}
+	if (!found)
+		kunit_skip(test, "this machine has one zone");
+}
+
 static struct kunit_case pages_test_cases[] = {
 	KUNIT_CASE(pages_orders),
 	KUNIT_CASE(pages_merge),
@@ -408,6 +434,7 @@ static struct kunit_case pages_test_cases[] = {
 	KUNIT_CASE(pages_high),
 #endif
 	KUNIT_CASE(pages_random),
+	KUNIT_CASE(pages_zone_end),
 	{}
 };
 

@@ -390,6 +390,12 @@ static void reservation_room(struct kunit *test)
 	/* xl mem-max below what it has */
 	sim->cap = sim->nr_in - 1000;
 	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	/* none at all is an answer as well */
+	sim->cap = 0;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	sim->nr_in = 0;
+	sim->cap = 9 * XEN_PFN_PER_PAGE;
+	KUNIT_EXPECT_EQ(test, balloon_room(ops), 9);
 	sim->faults.count_errno = -EPERM;
 	KUNIT_EXPECT_EQ(test, balloon_room(ops), LONG_MAX);
 }

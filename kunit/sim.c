@@ -545,15 +545,19 @@ static bool sim_hotplug_removable(void)
 static long sim_hotplug_remove(void)
 {
 	struct sim *sim = the_sim;
-	unsigned long removed = sim->removable;
 
 	if (mutex_is_locked(&sim->b.lock))
 		sim_fail(sim, "a removal with the lock held");
 	sim->removals++;
 	if (sim->remove_errno)
 		return sim->remove_errno;
-	sim->removable = 0;
-	return removed;
+	mutex_lock(&sim->b.lock);
+	sim->gone = balloon_pages_take_huge(&sim->b.pages);
+	sim->b.leaving = BALLOON_HUGE_PAGES;
+	mutex_unlock(&sim->b.lock);
+	sim->managed -= BALLOON_HUGE_PAGES;
+	sim->removable = false;
+	return BALLOON_HUGE_PAGES;
 }
 
 static void stub_removal(struct kunit *test)
@@ -900,6 +904,9 @@ void sim_check(struct sim *sim)
 	for (j = 0; j < sim->nr_added; j++)
 		memset(&sim->where[page_to_pfn(sim->added[j])], WHERE_ADDED,
 		       BALLOON_HUGE_PAGES);
+	if (sim->gone)
+		memset(&sim->where[page_to_pfn(sim->gone)], WHERE_ADDED,
+		       BALLOON_HUGE_PAGES);
 	check_lists(sim);
 	for (i = 0; i < sim->nr_seen; i++)
 		odd += check_page(sim, sim->seen[i], &quarantined);
@@ -1066,6 +1073,8 @@ static void give_all_back(struct sim *sim)
 		balloon_pages_unmark(page, 1);
 		free_reserved_pages(page, 0);
 	}
+	if (sim->gone)
+		sim->managed += BALLOON_HUGE_PAGES;
 	KUNIT_EXPECT_EQ(sim->test, totalram_pages(), sim->managed);
 }
 

@@ -76,8 +76,9 @@ struct sim_faults {
  * @auto_online: added pages come online at once
  * @for_lending: what the sysctl hotplug_unpopulated says
  * @piece: PFN of what was added long ago and can be given back; 0: nothing
- * @removable: pages that can be removed
+ * @removable: 2 MiB in the balloon can be removed
  * @remove_errno: what removing answers
+ * @gone: the first page of what was removed
  * @removals: how often removing was tried
  * @freezing: the worker is asked to stand still
  * @added: added pages that are not online: first of each 2 MiB
@@ -117,8 +118,9 @@ struct sim {
 	bool auto_online;
 	bool for_lending;
 	unsigned long piece;
-	unsigned long removable;
+	bool removable;
 	int remove_errno;
+	struct page *gone;
 	unsigned int removals;
 	bool freezing;
 	struct page *added[8];

@@ -706,6 +706,143 @@ static void step_unreachable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 }
 
+#if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
+	defined(CONFIG_MEMORY_HOTREMOVE)
+/* --- blocks that were added and are not needed any more ---------------------------- */
+
+/* The target is met: a block with nothing in it goes, a while after that. */
+static void step_tidy(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	long delay;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	/* not while there is something to do */
+	sim_target(sim, SIM_PAGES - 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	delay = sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+	KUNIT_EXPECT_GT(test, delay, 4L * HZ);
+	KUNIT_EXPECT_LE(test, delay, 5L * HZ);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	/* to look again does not begin the wait anew */
+	sim->b.idle_since = jiffies - 5 * HZ;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+}
+
+/* A block that stays is asked once, until there is a new target. */
+static void step_tidy_refused(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim->remove_errno = -EBUSY;
+	sim_step(sim);
+	sim->b.idle_since = jiffies - 5 * HZ;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	sim_target(sim, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 2);
+}
+
+/* A PV guest keeps its blocks. */
+static void step_tidy_pv(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	sim->removable = true;
+	sim->b.idle_since = jiffies - 50 * HZ;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+}
+
+#ifdef CONFIG_CONTIG_ALLOC
+/* What is isolated at once: 2 MiB, or more where there are no huge pages. */
+#define PIECE_ORDER	max_t(unsigned int, pageblock_order, BALLOON_MAX_ORDER)
+
+/* 2 MiB as if they had been added, and not empty. */
+static struct page *added_piece(struct sim *sim)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, PIECE_ORDER);
+
+	KUNIT_ASSERT_NOT_NULL(sim->test, page);
+	memset(page_address(page), 0xaa, HUGE * PAGE_SIZE);
+	sim->piece = page_to_pfn(page);
+	return page;
+}
+
+/* What was added goes first, so that its block can be removed. */
+static void step_added_first(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = added_piece(sim);
+
+	__free_pages(page, PIECE_ORDER);
+	/* for less than 2 MiB none is looked for */
+	sim_target(sim, SIM_PAGES - HUGE + 1);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	/* the allocator has no part in it */
+	sim->faults.alloc_at = 0;
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_TRUE(test, sim_is_out(sim, page));
+	sim_no_faults(sim);
+	/* it is out: not once more, and no harm in being asked */
+	sim_target(sim, SIM_PAGES - 3 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+/* What is in use cannot go: others do. */
+static void step_added_in_use(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = added_piece(sim);
+
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, page));
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(page), 0xaa);
+	__free_pages(page, PIECE_ORDER);
+}
+
+/* Where a block cannot be removed, it is no better than others. */
+static void step_added_pv(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page;
+
+	sim_make_pv(sim);
+	page = added_piece(sim);
+	__free_pages(page, PIECE_ORDER);
+	sim->b.added_pfn = ULONG_MAX - 1;
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim_settle(sim, 20);
+	/* a new target has the search begin anew, and it did not begin */
+	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+}
+#endif /* CONFIG_CONTIG_ALLOC */
+
+#endif
+
 static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_idle),
 	KUNIT_CASE(step_sizes),
@@ -743,6 +880,17 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_add_cap),
 #endif
 	KUNIT_CASE(step_unreachable),
+#if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
+	defined(CONFIG_MEMORY_HOTREMOVE)
+	KUNIT_CASE(step_tidy),
+	KUNIT_CASE(step_tidy_refused),
+	KUNIT_CASE(step_tidy_pv),
+#ifdef CONFIG_CONTIG_ALLOC
+	KUNIT_CASE(step_added_first),
+	KUNIT_CASE(step_added_in_use),
+	KUNIT_CASE(step_added_pv),
+#endif
+#endif
 	{}
 };
 
