@@ -171,14 +171,14 @@ static int borrow_often(void *data)
 		} else {
 			who->borrowed++;
 			if (i % 8 == 0)
-				usleep_range(1000, 2000);
+				fsleep(1000);
 			xen_free_ballooned_pages(nr, who->pages);
 		}
 		cond_resched();
 	}
 	complete(&who->done);
 	while (!kthread_should_stop())
-		usleep_range(1000, 2000);
+		fsleep(1000);
 	current->kunit_test = NULL;
 	return 0;
 }
@@ -206,7 +206,7 @@ static void beside(struct kunit *test)
 			sim_target(sim, SIM_PAGES - n++ * 37 % (3 * HUGE));
 			while (!xen_balloon_step(&sim->b) && !sim->failed)
 				cond_resched();
-			usleep_range(1000, 2000);
+			fsleep(1000);
 		}
 	}
 	for (i = 0; i < BORROWERS; i++) {
@@ -252,7 +252,7 @@ static int online_late(void *data)
 	sim_online(sim);
 	wake_up_all(&sim->b.moved_wq);
 	while (!kthread_should_stop())
-		usleep_range(1000, 2000);
+		fsleep(1000);
 	current->kunit_test = NULL;
 	return 0;
 }
