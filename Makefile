@@ -7,12 +7,12 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-COMMANDS := help run test kunit scenario kernel image compare bench \
+COMMANDS := help run test kunit coverage mutants scenario kernel image compare bench \
 	bench-document lint prove-all shell clean
 
 .PHONY: $(COMMANDS)
 
-help run test kunit compare bench lint prove-all shell clean:
+help run test kunit coverage mutants compare bench lint prove-all shell clean:
 	@scripts/$@
 
 bench-document:
