@@ -396,8 +396,8 @@ static void collect_added(struct xen_balloon *b, unsigned long want)
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
 	struct balloon_batch *batch = &b->batch;
-	unsigned int order = BALLOON_MAX_ORDER - 1, most;
 	struct page *page;
+	unsigned int most;
 
 	/* the allocator clears once at most, and nobody writes after that */
 	if (READ_ONCE(xen_scrub_pages))
@@ -420,20 +420,16 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	if (batch->nr)
 		return;
 
+	/*
+	 * Then single pages, which come from the smallest blocks there are.  Those
+	 * in between are what the kernel lives on: stacks and page tables.
+	 */
 	batch->order = 0;
-	while (want && batch->nr < b->singles[RELEASE]) {
-		order = min_t(unsigned int, order, ilog2(want));
-		order = min_t(unsigned int, order,
-			      ilog2(b->singles[RELEASE] - batch->nr));
-		page = get_extent(gfp, order);
-		if (page) {
-			add_entries(batch, page, 1U << order);
-			want -= 1UL << order;
-		} else if (order) {
-			order--;
-		} else {
+	while (want-- && batch->nr < b->singles[RELEASE]) {
+		page = get_extent(gfp, 0);
+		if (!page)
 			break;
-		}
+		add_entries(batch, page, 1);
 	}
 }
 
