@@ -178,7 +178,7 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 	if (ops->last_pfn)
 		where.end = min_t(u64, where.end,
 				  PFN_PHYS((u64)ops->last_pfn()) - 1);
-	res = kzalloc(sizeof(*res), GFP_KERNEL);
+	res = kzalloc_obj(*res);
 	if (!res)
 		return ERR_PTR(-ENOMEM);
 	res->name = "System RAM";
