@@ -151,7 +151,7 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 
 	if (ns >= CALL_NS - CALL_NS / 5 && ns <= CALL_NS + CALL_NS / 4)
 		return extents;
-	fits = div64_u64(extents * CALL_NS, max(ns, 1ULL));
+	fits = div64_u64(mul_u32_u32(extents, CALL_NS), max(ns, 1ULL));
 	return clamp_t(u64, fits, max(extents / 2, 1U),
 		       min(extents * 2, most));
 }
