@@ -488,7 +488,15 @@ static struct page *sim_alloc(gfp_t gfp, unsigned int order)
 		sim->faults.alloc_at = 0;
 		return NULL;
 	}
+	sim->gfp = gfp;
+	if (order == BALLOON_MAX_ORDER && sim->blocks)
+		sim->blocks--;
 	return alloc_pages(gfp, order);
+}
+
+static unsigned long sim_free_blocks(void)
+{
+	return the_sim->blocks;
 }
 
 static void list_pages(struct sim *sim, struct page *page,
@@ -1031,11 +1039,14 @@ int sim_test_init(struct kunit *test)
 	sim->cap = LONG_MAX;
 	sim->host = LONG_MAX;
 	sim->available = LONG_MAX;
+	sim->blocks = LONG_MAX;
 	sim->hotplug_errno = -EOPNOTSUPP;
 	sim->managed = totalram_pages();
 	the_sim = sim;
 	kunit_activate_static_stub(test, xen_balloon_available, sim_available);
 	kunit_activate_static_stub(test, xen_balloon_alloc, sim_alloc);
+	kunit_activate_static_stub(test, xen_balloon_free_blocks,
+				   sim_free_blocks);
 	kunit_activate_static_stub(test, xen_balloon_instance, sim_instance);
 	kunit_activate_static_stub(test, xen_balloon_freezing, sim_freezing);
 	stub_hotplug(test);

@@ -84,6 +84,8 @@ struct sim_faults {
  * @added: added pages that are not online: first of each 2 MiB
  * @nr_added: entries of @added
  * @available: what the guest can spare, pages
+ * @blocks: what it believes to have in free blocks of 2 MiB, blocks
+ * @gfp: what the last page was allocated with
  * @on_call: called in every hypercall
  * @threads: more tasks than one are at it: a lock may be somebody else's
  * @calls: memory hypercalls so far
@@ -126,6 +128,8 @@ struct sim {
 	struct page *added[8];
 	unsigned int nr_added;
 	unsigned long available;
+	unsigned long blocks;
+	gfp_t gfp;
 	void (*on_call)(struct sim *sim);
 	bool threads;
 	unsigned int calls;

@@ -531,6 +531,37 @@ static void step_guest_low(struct kunit *test)
 	expect_met(sim);
 }
 
+/* The last 2 MiB blocks are for the kernel, as long as there are smaller ones. */
+static void step_spares_blocks(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	bool pieces = !IS_ENABLED(CONFIG_CMA) && !IS_ENABLED(CONFIG_HIGHMEM);
+
+	sim->blocks = SZ_16M / SZ_2M;
+	sim_target(sim, SIM_PAGES - 16);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, !!(sim->gfp & __GFP_MOVABLE), pieces);
+	KUNIT_EXPECT_FALSE(test, pieces && sim->gfp & __GFP_HIGHMEM);
+	sim_target(sim, SIM_PAGES - 16 - 2 * HUGE);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.counters.calls[0][1], 0);
+	KUNIT_EXPECT_EQ(test, sim->blocks, SZ_16M / SZ_2M);
+
+	/* one more than those may go, and with enough of them a rest is no loss */
+	sim->blocks++;
+	sim_target(sim, SIM_PAGES - 16 - 3 * HUGE);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[0][1], 1);
+	sim->blocks = LONG_MAX;
+	sim_target(sim, SIM_PAGES - 32 - 3 * HUGE);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_FALSE(test, sim->gfp & __GFP_MOVABLE);
+}
+
 static void step_floor(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -868,6 +899,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_pv_show_fails),
 	KUNIT_CASE(step_alloc_fails),
 	KUNIT_CASE(step_guest_low),
+	KUNIT_CASE(step_spares_blocks),
 	KUNIT_CASE(step_floor),
 	KUNIT_CASE(step_backoff),
 	KUNIT_CASE(step_cancelled),

@@ -95,6 +95,13 @@
 /* 2 MiB extents in a hypercall, at most: 64 MiB. */
 #define MOST_EXTENTS	32
 
+/*
+ * Free blocks of 2 MiB that are left alone while there are smaller ones: fork
+ * wants stacks of several pages, and a guest that has single pages only kills
+ * a program to get one, however many are free.
+ */
+#define SPARED_BLOCKS	(SZ_16M / SZ_2M)
+
 /* Pieces of added memory that one step tries to get. */
 #define MOST_PIECES	4
 
@@ -321,6 +328,28 @@ unsigned long xen_balloon_available(void)
 }
 
 /**
+ * xen_balloon_free_blocks - how many extents of 2 MiB the balloon could get
+ *
+ * Return: how many are free, whatever the watermarks say.
+ */
+unsigned long xen_balloon_free_blocks(void)
+{
+	unsigned long nr = 0;
+	unsigned int order;
+	struct zone *zone;
+
+	BALLOON_STUB(xen_balloon_free_blocks);
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) > gfp_zone(GFP_BALLOON))
+			continue;
+		for (order = BALLOON_MAX_ORDER; order < NR_PAGE_ORDERS; order++)
+			nr += data_race(zone->free_area[order].nr_free) <<
+			      (order - BALLOON_MAX_ORDER);
+	}
+	return nr;
+}
+
+/**
  * xen_balloon_alloc - where the balloon gets its pages from
  * @gfp: how hard to try
  * @order: how many
@@ -392,10 +421,24 @@ static void collect_added(struct xen_balloon *b, unsigned long want)
 	}
 }
 
+/* A page that no larger block is broken for while there is one: what the kernel
+ * allocates for itself breaks the largest block that programs have.  In return
+ * the page cannot move away from where movable ones are; not where that would
+ * spoil memory that is kept for somebody (CMA), or low memory.
+ */
+static gfp_t from_pieces(gfp_t gfp)
+{
+	if (IS_ENABLED(CONFIG_CMA) || IS_ENABLED(CONFIG_HIGHMEM))
+		return gfp;
+	/* with both, it would come from ZONE_MOVABLE */
+	return (gfp & ~__GFP_HIGHMEM) | __GFP_MOVABLE;
+}
+
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
 	struct balloon_batch *batch = &b->batch;
+	unsigned long blocks;
 	struct page *page;
 	unsigned int most;
 
@@ -410,6 +453,9 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		return;
 	most = batch->order ? b->extents[RELEASE] :
 	       b->singles[RELEASE] / BALLOON_HUGE_PAGES ?: 1;
+	blocks = xen_balloon_free_blocks();
+	blocks -= min(blocks, SPARED_BLOCKS);
+	most = min_t(unsigned long, most, blocks);
 	while (most-- && want >= BALLOON_HUGE_PAGES) {
 		page = get_extent(gfp, BALLOON_MAX_ORDER);
 		if (!page)
@@ -425,6 +471,8 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	 * in between are what the kernel lives on: stacks and page tables.
 	 */
 	batch->order = 0;
+	if (!blocks || want >= BALLOON_HUGE_PAGES)
+		gfp = from_pieces(gfp);
 	while (want-- && batch->nr < b->singles[RELEASE]) {
 		page = get_extent(gfp, 0);
 		if (!page)

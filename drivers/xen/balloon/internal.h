@@ -442,6 +442,7 @@ long xen_balloon_step(struct xen_balloon *b);
 void xen_balloon_kick(struct xen_balloon *b);
 unsigned long xen_balloon_available(void);
 bool xen_balloon_freezing(void);
+unsigned long xen_balloon_free_blocks(void);
 struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
 unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 				  gfp_t gfp);
