@@ -29,6 +29,13 @@ die()  { say "error: $*"; exit 1; }
 # usage: a value that nobody can use; exits 2, before any work was done.
 usage() { say "error: $*"; exit 2; }
 
+# Commands are told what to do by variables: a word after one of these would be
+# ignored, and the work of an hour begun.
+case ${0##*/} in
+build-kernel | build-module | deps | fetch-* | initramfs | kunit | overlay) ;;
+*) [ $# -eq 0 ] || usage "$1: takes no arguments; \`make help\` tells the variables" ;;
+esac
+
 # one_of NAME VALUE ALLOWED...: refuse a value that is not in the list.
 one_of() {
 	local name=$1 value=$2 word
