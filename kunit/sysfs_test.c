@@ -272,7 +272,14 @@ static void sysfs_numbers(struct kunit *test)
 
 static void sysfs_scrub(struct kunit *test)
 {
+	static const char * const words[] = {
+		"Yes", "NO", "on\n", "Off", "TRUE\n", "false\n", "y", "N",
+	};
+	static const char * const no_words[] = {
+		"maybe", "", "\n", "offf", "falsehood", "1x", "o",
+	};
 	bool scrub = xen_scrub_pages;
+	unsigned int i;
 
 	KUNIT_EXPECT_EQ(test, store(test, "scrub_pages", "0"), 1);
 	KUNIT_EXPECT_FALSE(test, xen_scrub_pages);
@@ -280,7 +287,18 @@ static void sysfs_scrub(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, store(test, "scrub_pages", "1\n"), 2);
 	KUNIT_EXPECT_TRUE(test, xen_scrub_pages);
 	expect_number(test, "", "scrub_pages", 1);
-	KUNIT_EXPECT_EQ(test, store(test, "scrub_pages", "maybe"), -EINVAL);
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		xen_scrub_pages = i % 2;
+		KUNIT_EXPECT_EQ_MSG(test, store(test, "scrub_pages", words[i]),
+				    strlen(words[i]), "%s", words[i]);
+		KUNIT_EXPECT_EQ_MSG(test, xen_scrub_pages, !(i % 2), "%s",
+				    words[i]);
+	}
+	xen_scrub_pages = true;
+	for (i = 0; i < ARRAY_SIZE(no_words); i++)
+		KUNIT_EXPECT_EQ_MSG(test,
+				    store(test, "scrub_pages", no_words[i]),
+				    -EINVAL, "%s", no_words[i]);
 	KUNIT_EXPECT_TRUE(test, xen_scrub_pages);
 	xen_scrub_pages = scrub;
 }
@@ -505,6 +523,24 @@ static char *kib(struct kunit *test, unsigned long pages)
 	return text;
 }
 
+/* A static-max that leaves nothing of the target is no such number. */
+static void xenbus_absurd_offset(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	said_max = kib(test, 2 * SIM_PAGES);
+	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->b.offset, 0);
+	sim->b.offset_known = false;
+	said_max = kib(test, 2 * SIM_PAGES - 1);
+	expect_fired(test, kib(test, SIM_PAGES), 1);
+	/* a first target of nothing needs no offset to be nothing */
+	sim->b.offset_known = false;
+	said_max = kib(test, SIM_PAGES);
+	expect_fired(test, "0", 0);
+	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
+}
+
 /* What the toolstack counts beyond the guest is taken once, and kept. */
 static void xenbus_offset(struct kunit *test)
 {
@@ -572,6 +608,7 @@ static struct kunit_case xenbus_test_cases[] = {
 	KUNIT_CASE(xenbus_nonsense),
 	KUNIT_CASE(xenbus_target),
 	KUNIT_CASE(xenbus_offset),
+	KUNIT_CASE(xenbus_absurd_offset),
 	KUNIT_CASE(xenbus_offset_initial),
 	KUNIT_CASE(xenbus_offset_old_name),
 	KUNIT_CASE(xenbus_offset_bad),

@@ -218,16 +218,23 @@ static ssize_t scrub_pages_show(struct device *dev,
 	return sysfs_emit(buf, "%d\n", READ_ONCE(xen_scrub_pages));
 }
 
-/* The words of kstrtobool(), which itself looks at their first letters only. */
+/* The words of kstrtobool(), in small letters; it looks at the first ones only. */
 static ssize_t scrub_pages_store(struct device *dev,
 				 struct device_attribute *attr,
 				 const char *buf, size_t count)
 {
 	static const char * const words[] = {
-		"0", "n", "N", "no", "f", "F", "false", "off",
-		"1", "y", "Y", "yes", "t", "T", "true", "on",
+		"0", "n", "no", "f", "false", "off",
+		"1", "y", "yes", "t", "true", "on",
 	};
-	int i = sysfs_match_string(words, buf);
+	char word[8];
+	int i;
+
+	if (strscpy(word, buf, sizeof(word)) < 0)
+		return -EINVAL;
+	for (i = 0; word[i]; i++)
+		word[i] = tolower(word[i]);
+	i = sysfs_match_string(words, word);
 
 	if (i < 0)
 		return i;

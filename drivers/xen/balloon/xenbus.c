@@ -72,10 +72,13 @@ static int read_pages(const char *key, unsigned long *pages)
 	return ret;
 }
 
-/* How much more than this guest the toolstack counts, in pages. */
-static unsigned long toolstack_offset(const struct xen_balloon *b)
+/* How much more than this guest the toolstack counts, in pages.  What leaves
+ * nothing of the first @target is no such count.
+ */
+static unsigned long toolstack_offset(const struct xen_balloon *b,
+				      unsigned long target)
 {
-	unsigned long most;
+	unsigned long most, offset = 0;
 	int ret;
 
 	if (!balloon_has_offset())
@@ -83,12 +86,16 @@ static unsigned long toolstack_offset(const struct xen_balloon *b)
 	ret = read_pages("static-max", &most);
 	if (ret)
 		ret = read_pages("memory_static_max", &most);
+	if (!ret)
+		offset = most - min(most, b->initial);
+	if (offset && offset >= target)
+		ret = -ERANGE;
 	if (ret) {
 		pr_warn("no usable memory/static-max (%d): targets are taken as they are\n",
 			ret);
 		return 0;
 	}
-	return most - min(most, b->initial);
+	return offset;
 }
 
 VISIBLE_IF_KUNIT void balloon_target_changed(struct xenbus_watch *watch,
@@ -114,7 +121,7 @@ VISIBLE_IF_KUNIT void balloon_target_changed(struct xenbus_watch *watch,
 	}
 	b->target_bad = false;
 	if (!b->offset_known) {
-		b->offset = toolstack_offset(b);
+		b->offset = toolstack_offset(b, pages);
 		b->offset_known = true;
 	}
 	balloon_set_new_target(pages - min(pages, b->offset));
