@@ -139,6 +139,7 @@ static void boot_count(struct kunit *test)
 		.released = c->released,
 		.regions = regions,
 		.nr_regions = ARRAY_SIZE(regions),
+		.xen_scrubs = true,
 	};
 	struct sim *sim = test->priv;
 	unsigned int i;
@@ -163,6 +164,9 @@ static void boot_count(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, c->total_pages);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, c->target_pages);
 	KUNIT_EXPECT_EQ(test, sim->b.initial, c->current_pages);
+	/* only where something is owed */
+	KUNIT_EXPECT_EQ(test, sim->b.xen_scrubs,
+			c->target_pages < c->current_pages);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), c->regions * REGION);
 }
 
@@ -344,6 +348,82 @@ static void boot_on_demand_torn(struct kunit *test)
 	on_demand(test, 3 * BALLOON_HUGE_PAGES, 3 * BALLOON_HUGE_PAGES);
 }
 
+/* While Xen lacks memory it clears what it takes, if that was asked for; the end
+ * the guest clears itself.
+ */
+static void boot_xen_scrubs(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	on_demand(test, 4 * BALLOON_HUGE_PAGES, 10 * BALLOON_HUGE_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->unzeroed, 0);
+}
+
+static void boot_xen_scrubs_asked(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->xen_scrubs = true;
+	sim->b.xen_scrubs = true;
+	on_demand(test, 48 * BALLOON_HUGE_PAGES, 50 * BALLOON_HUGE_PAGES);
+	KUNIT_EXPECT_GT(test, sim->unzeroed, 0);
+	/* once and for all */
+	KUNIT_EXPECT_FALSE(test, sim->b.xen_scrubs);
+}
+
+/* @debt pages that Xen does not count; give one page back.  Return: whether it
+ * was left to Xen to clear it.
+ */
+static bool left_to_xen(struct sim *sim, unsigned long debt)
+{
+	unsigned int before = sim->unzeroed;
+
+	sim->xen_scrubs = true;
+	sim->b.xen_scrubs = true;
+	sim->nr_in = (sim->stats.current_pages - debt) * PER_PAGE;
+	sim->pod_entries = debt * PER_PAGE + SIM_OFFSET;
+	sim->pod_cache = 0;
+	sim_target(sim, sim->stats.current_pages - 1);
+	sim_step(sim);
+	return sim->unzeroed != before;
+}
+
+static void boot_xen_scrubs_limit(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1024));
+	KUNIT_EXPECT_FALSE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1023));
+	/* what counts is the largest batch that there may be */
+	sim->b.extents[0] = 2;
+	KUNIT_EXPECT_FALSE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1024));
+	KUNIT_EXPECT_TRUE(test,
+			  left_to_xen(sim, 2 * BALLOON_HUGE_PAGES + 1024));
+	/* of an answer that makes no sense nothing follows */
+	sim->faults.count_errno = -EPERM;
+	KUNIT_EXPECT_FALSE(test,
+			   left_to_xen(sim, 2 * BALLOON_HUGE_PAGES + 1024));
+	sim->faults.count_errno = 0;
+}
+
+/* The toolstack gives the guest all that it lacked: the next pages that it gives
+ * may go to anybody.
+ */
+static void boot_xen_scrubs_raised(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int before;
+
+	KUNIT_ASSERT_TRUE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1025));
+	before = sim->unzeroed;
+	sim->nr_in += sim->pod_entries - sim->pod_cache;
+	sim->pod_cache = sim->pod_entries;
+	sim_target(sim, sim->stats.current_pages - 100);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->unzeroed, before);
+	KUNIT_EXPECT_FALSE(test, sim->b.xen_scrubs);
+}
+
 static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE_PARAM(boot_count, boot_gen_params),
 	KUNIT_CASE(boot_clipped),
@@ -355,6 +435,10 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE(boot_on_demand_odd),
 	KUNIT_CASE(boot_on_demand_touched),
 	KUNIT_CASE(boot_on_demand_torn),
+	KUNIT_CASE(boot_xen_scrubs),
+	KUNIT_CASE(boot_xen_scrubs_asked),
+	KUNIT_CASE(boot_xen_scrubs_limit),
+	KUNIT_CASE(boot_xen_scrubs_raised),
 	{}
 };
 

@@ -63,6 +63,8 @@ struct sim_faults {
  * @pod_entries: frames of the guest that it never touched, and that get memory
  *	only then (populate on demand)
  * @pod_cache: memory that Xen keeps for them
+ * @xen_scrubs: the guest may leave clearing to Xen, where Xen keeps a page
+ * @unzeroed: allocations that the allocator was not asked to clear
  * @frames: state of a GFN, by GFN
  * @gens: how often a GFN was populated (PV), by GFN
  * @seen: PFNs that were ever touched
@@ -107,6 +109,8 @@ struct sim {
 	unsigned long nr_in;
 	unsigned long pod_entries;
 	unsigned long pod_cache;
+	bool xen_scrubs;
+	unsigned int unzeroed;
 	u8 *frames;
 	u16 *gens;
 	unsigned long *seen;

@@ -22,6 +22,12 @@
  * more than it was given, or Xen ends it.  How much that is can be known before
  * xenstore answers: RAM of the map less what Xen counts for the domain.  So
  * inflating starts here, and user space starts when it is done.
+ *
+ * What Xen takes meanwhile it clears, and keeps for this domain.  So clearing it
+ * first is work in vain, and makes Xen find memory for pages that nobody has
+ * touched.  But nothing keeps the toolstack from giving the domain more memory
+ * between the moment that the debt was read and the release; hence it is done
+ * all the same, unless balloon_boot_xen_scrubs says otherwise.
  */
 
 #include <linux/init.h>
@@ -51,6 +57,9 @@ module_param(balloon_min_kb, ulong, 0444);
 
 static unsigned long balloon_max_lent_kb;
 module_param(balloon_max_lent_kb, ulong, 0444);
+
+static bool balloon_boot_xen_scrubs;
+module_param(balloon_boot_xen_scrubs, bool, 0444);
 
 /* Put the empty regions of the memory map into the balloon. */
 static unsigned long add_regions(struct xen_balloon *b,
@@ -94,20 +103,6 @@ static long given_pages(const struct xen_balloon *b,
 	return min(facts->max_pfn, facts->given - facts->released);
 }
 
-/* More pages than Xen has given: to be given back.  Xen also counts some that
- * the map does not show, so the last of them are known with the first target.
- */
-static unsigned long count_debt(const struct xen_balloon *b)
-{
-	long pages = b->ops->count(XENMEM_current_reservation);
-
-	if (pages <= 0)
-		return 0;
-	pages /= XEN_PFN_PER_PAGE;
-	return b->stats->current_pages - min_t(unsigned long, pages,
-					       b->stats->current_pages);
-}
-
 VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
 					 const struct balloon_facts *facts)
 {
@@ -128,7 +123,8 @@ VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
 		pages -= facts->unpopulated;
 		b->stats->total_pages = pages;
 		b->stats->current_pages = pages - regions;
-		debt = count_debt(b);
+		debt = balloon_debt(b->ops, b->stats->current_pages);
+		b->xen_scrubs = facts->xen_scrubs && debt;
 	}
 	b->initial = b->stats->current_pages;
 	b->stats->target_pages = b->initial - debt;
@@ -158,6 +154,7 @@ static int __init balloon_early_init(void)
 		.max_pfn = max_pfn,
 		.ram = get_num_physpages(),
 		.unpopulated = xen_unpopulated_pages,
+		.xen_scrubs = balloon_boot_xen_scrubs,
 	};
 
 	if (!xen_domain())

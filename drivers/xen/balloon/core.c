@@ -108,6 +108,12 @@
 /* How long a target has been met before empty memory blocks are removed. */
 #define SETTLED_TIME	(5 * HZ)
 
+/*
+ * How many pages more than a batch must be owed for Xen to be trusted with
+ * clearing it: what the domain has beside its memory map, and some.
+ */
+#define SURE_PAGES	1024
+
 /* How long the worker goes on giving after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
 
@@ -434,6 +440,24 @@ static gfp_t from_pieces(gfp_t gfp)
 	return (gfp & ~__GFP_HIGHMEM) | __GFP_MOVABLE;
 }
 
+/* Whether Xen clears the next batch: while it owes memory to pages of this guest
+ * it keeps for them all that it takes, and clears that.  Asked for every batch,
+ * since the toolstack may give it more at any time.
+ *
+ * source: p2m_pod_decrease_reservation() and p2m_pod_cache_add() in Xen's
+ * xen/arch/x86/mm/p2m-pod.c.
+ */
+static bool xen_scrubs(struct xen_balloon *b)
+{
+	unsigned long batch = max(b->extents[RELEASE] * BALLOON_HUGE_PAGES,
+				  (unsigned long)b->singles[RELEASE]);
+
+	if (b->xen_scrubs)
+		b->xen_scrubs = balloon_debt(b->ops, b->stats->current_pages) >=
+				batch + SURE_PAGES;
+	return b->xen_scrubs;
+}
+
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
@@ -443,7 +467,7 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	unsigned int most;
 
 	/* the allocator clears once at most, and nobody writes after that */
-	if (READ_ONCE(xen_scrub_pages))
+	if (READ_ONCE(xen_scrub_pages) && !xen_scrubs(b))
 		gfp |= __GFP_ZERO;
 
 	begin_batch(batch, b->ops->by_frame ? 0 : BALLOON_MAX_ORDER);

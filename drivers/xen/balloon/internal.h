@@ -240,6 +240,7 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 			      struct balloon_batch *batch,
 			      struct balloon_counters *counters, u64 *ns);
 long balloon_room(const struct balloon_ops *ops);
+unsigned long balloon_debt(const struct balloon_ops *ops, unsigned long held);
 
 struct dentry;
 
@@ -392,6 +393,8 @@ struct balloon_error {
  * @idle_since: jiffies; when the target was met
  * @blocks_stay: a block could not be removed: not tried again until the target
  *	changes
+ * @xen_scrubs: as long as much was populated on demand and is not given back,
+ *	Xen clears what it takes; false for good once that is little
  *
  * @hold_until: 64-bit jiffies; until then nothing is given, since the guest
  *	was out of memory
@@ -427,6 +430,7 @@ struct xen_balloon {
 	unsigned long added_pfn;
 	unsigned long idle_since;
 	bool blocks_stay;
+	bool xen_scrubs;
 
 	atomic64_t hold_until;
 	unsigned long flags;
@@ -474,6 +478,7 @@ void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
  * @released: pages of them that setup gave back
  * @regions: regions of the map with nothing behind them
  * @nr_regions: entries of @regions
+ * @xen_scrubs: leave clearing to Xen where it does that anyway
  */
 struct balloon_facts {
 	bool pv;
@@ -485,6 +490,7 @@ struct balloon_facts {
 	unsigned long released;
 	const struct xen_memory_region *regions;
 	unsigned int nr_regions;
+	bool xen_scrubs;
 };
 
 /* --- what the options leave out ------------------------------------------ */

@@ -438,6 +438,26 @@ long balloon_room(const struct balloon_ops *ops)
 	return max(most - now, 0L) / (long)XEN_PFN_PER_PAGE;
 }
 
+/**
+ * balloon_debt - how many pages a guest has that Xen does not count
+ * @ops: the kind of domain
+ * @held: pages that the guest has
+ *
+ * They are populated on demand, and Xen has no memory for so many of them.  It
+ * also counts some that the guest does not, so these are a few more.
+ *
+ * Return: pages; 0 where Xen does not say.
+ */
+unsigned long balloon_debt(const struct balloon_ops *ops, unsigned long held)
+{
+	long pages = ops->count(XENMEM_current_reservation);
+
+	if (pages <= 0)
+		return 0;
+	pages /= XEN_PFN_PER_PAGE;
+	return held - min_t(unsigned long, pages, held);
+}
+
 /* --- for other drivers ------------------------------------------------------ */
 
 /**
