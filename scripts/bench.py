@@ -4,18 +4,21 @@
 and calls it.
 
   bench run         measure, for KERNELS, GUEST, QUICK and RUNS
-  bench document    put the tables of the last run into the documentation
+  bench document    put the tables of the last whole run of each kernel into
+                    the documentation
 
 Boots Xen with upstream's driver and with ours in turn, under instruction
 counting, has payload/run-bench.sh move guests, and measures in the same way
 the floor: what no driver can leave out.  Writes results.json, table.txt,
-times.svg and the consoles to build/bench/.
+times.svg and the consoles to build/bench/, and what a whole run found of each
+kernel to full-KERNEL.json.
 
 Status 0: every move reached its target, every figure is what is wanted, the
 floor is what it should be and (RUNS=2) two runs agree; 1: something of that is
 not so.
 """
 
+import glob
 import json
 import os
 import re
@@ -33,6 +36,7 @@ DEAF = 120              # the same after a request, whose answer comes at once
 DRIVERS = ("upstream", "new")
 MODULES = ("floor", "lender")
 NAMES = {"upstream": "upstream", "new": "ours"}
+ALL_GUESTS = ("pvh", "pv", "hvm")
 PAGES = 768 * 256       # what a move moves
 MIB = 256               # pages
 AGREE = 0.01            # of two runs
@@ -351,7 +355,7 @@ MEANINGS = (
     "idle: CPU time of a guest in ten minutes in which nothing is to be done",
     "lender: the longest that a driver waits for one page while 768 MiB move",
     "boot: what a guest of 256 MiB whose map shows 1024 takes longer to boot",
-    "Xen clears: the same with xen.balloon_boot_xen_scrubs=1 (upstream without)",
+    "Xen clears: the same with xen.balloon_boot_xen_scrubs=1, upstream without",
     "wall: of 768 MiB on the wall, QEMU with a thread for each CPU")
 
 
@@ -599,6 +603,22 @@ def what_it_was():
     return {"commit": commit, "date": time.strftime("%Y-%m-%d", time.gmtime())}
 
 
+def in_name(linux):
+    """A kernel as part of the name of a file."""
+    return linux.strip("/").replace("/", "-")
+
+
+def keep(run, facts):
+    """For the documentation: a run takes long, and may be of one kernel."""
+    for linux, results in run.items():
+        if results["quick"] or len(results["guests"]) < len(ALL_GUESTS):
+            continue
+        with open(os.path.join(OUT, f"full-{in_name(linux)}.json"), "w",
+                  encoding="utf-8") as file:
+            json.dump({**facts, "linux": linux, "results": results}, file,
+                      indent=1)
+
+
 def heard_versions(label):
     """The kernel and Xen of a boot, from their own first lines."""
     said = {}
@@ -625,8 +645,7 @@ def measure(screen, number, images, guests, quick):
         def note(kind, guest, found, results=results):
             results.setdefault(kind, {}).setdefault(guest, {}).update(found)
         for driver in DRIVERS:
-            name = linux.strip("/").replace("/", "-")
-            label = f"bench/{number}-{name}-{driver}"
+            label = f"bench/{number}-{in_name(linux)}-{driver}"
             boot = Boot(screen, linux, driver, label)
             rounds = results["rounds"]
             boot.run(by_driver[driver], files, boot.parts(guests, quick), note,
@@ -662,7 +681,7 @@ def build(kernels):
         modules = [xenhost.run_script("build-module", MODULE=name, LINUX=linux)
                    for name in MODULES]
         # what somebody edits meanwhile is not what is being measured
-        where = os.path.join(OUT, "images", linux.strip("/").replace("/", "-"))
+        where = os.path.join(OUT, "images", in_name(linux))
         os.makedirs(where, exist_ok=True)
         images[linux] = (
             [shutil.copy(module, where) for module in modules],
@@ -693,6 +712,7 @@ def measure_all():
     screen.clear()
 
     run = runs[0]
+    keep(run, facts)
     rows = rows_of(run)
     lines = tables(run)
     trouble += defects(run)
@@ -739,25 +759,24 @@ END = ".. end of what is written by make bench-document\n"
 
 
 def document():
-    """Put what the last run found between two lines of the page."""
-    try:
-        with open(os.path.join(OUT, "results.json"), encoding="utf-8") as file:
-            results = json.load(file)
-    except OSError:
-        raise SystemExit("error: there are no results: make bench "
-                         "first") from None
+    """Put what the last runs found between two lines of the page."""
+    kept = []
+    for path in sorted(glob.glob(os.path.join(OUT, "full-*.json"))):
+        with open(path, encoding="utf-8") as file:
+            kept.append(json.load(file))
+    if not kept:
+        raise SystemExit("error: there are no results: make bench first")
     with open(PAGE, encoding="utf-8") as file:
         before, _, rest = file.read().partition(BEGIN)
         after = rest.partition(END)[2]
-    run = results["runs"][0]
-    versions = ", ".join(f"Linux {result['kernel']}"
-                         for result in run.values())
-    xen = " and ".join(sorted({result["xen"] for result in run.values()}))
+    run = {entry["linux"]: entry["results"] for entry in kept}
+    told = "\n".join(f"Linux {entry['results']['kernel']}, Xen "
+                     f"{entry['results']['xen']}, measured on {entry['date']}"
+                     f" with commit {entry['commit']}." for entry in kept)
     text = "\n".join(f"    {line}".rstrip() for line in tables(run))
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(f"{before}{BEGIN}\nMeasured on {results['date']} with "
-                   f"commit {results['commit']}, {versions}, Xen {xen}::\n\n"
-                   f"{text}\n\n{END}{after}")
+        file.write(f"{before}{BEGIN}\n{told}\n\n::\n\n{text}\n\n"
+                   f"{END}{after}")
     print(os.path.relpath(PAGE, os.getcwd()))
     return 0
 
