@@ -348,9 +348,11 @@ unsigned long xen_balloon_free_blocks(void)
 	for_each_populated_zone(zone) {
 		if (zone_idx(zone) > gfp_zone(GFP_BALLOON))
 			continue;
-		for (order = BALLOON_MAX_ORDER; order < NR_PAGE_ORDERS; order++)
+		for (order = BALLOON_MAX_ORDER; order < NR_PAGE_ORDERS; order++) {
+			/* zone->lock is mm's own, and a moment old will do */
 			nr += data_race(zone->free_area[order].nr_free) <<
 			      (order - BALLOON_MAX_ORDER);
+		}
 	}
 	return nr;
 }
