@@ -38,8 +38,8 @@
 #include <linux/wait.h>
 
 #include <asm/xen/hypervisor.h>
-#include <asm/xen/page.h>
 
+#include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
 #include <xen/page.h>
 #include <xen/xen.h>
