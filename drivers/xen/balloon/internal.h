@@ -510,6 +510,7 @@ void balloon_xenbus_init(void);
 /* --- what only tests call from outside ------------------------------------- */
 
 #if IS_ENABLED(CONFIG_KUNIT)
+long balloon_hypercall(unsigned int cmd, void *arg);
 bool balloon_gives_first(struct xen_balloon *b, unsigned long *asked);
 int balloon_worker(void *data);
 int balloon_count_pages(struct xen_balloon *b,

@@ -48,6 +48,13 @@
 bool __read_mostly xen_scrub_pages = IS_ENABLED(CONFIG_XEN_SCRUB_PAGES_DEFAULT);
 core_param(xen_scrub_pages, xen_scrub_pages, bool, 0);
 
+/* Xen itself, for which tests put their own. */
+VISIBLE_IF_KUNIT long balloon_hypercall(unsigned int cmd, void *arg)
+{
+	BALLOON_STUB(balloon_hypercall, cmd, arg);
+	return HYPERVISOR_memory_op(cmd, arg);
+}
+
 static long memory_op(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 		      unsigned int xen_order)
 {
@@ -58,14 +65,14 @@ static long memory_op(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 	};
 
 	set_xen_guest_handle(reservation.extent_start, frames);
-	return HYPERVISOR_memory_op(cmd, &reservation);
+	return balloon_hypercall(cmd, &reservation);
 }
 
 static long count_frames(unsigned int cmd)
 {
 	domid_t domid = DOMID_SELF;
 
-	return HYPERVISOR_memory_op(cmd, &domid);
+	return balloon_hypercall(cmd, &domid);
 }
 
 /* --- guests whose addresses Xen translates ------------------------------- */
