@@ -157,7 +157,10 @@ static void boot_count(struct kunit *test)
 		regions[2 * i].n_pfns = REGION;
 	}
 
+	sim_said("");
 	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), c->ret);
+	KUNIT_EXPECT_EQ(test, sim_said("the memory map makes no sense"),
+			!!c->ret);
 	if (c->ret)
 		return;
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, c->current_pages);
@@ -227,11 +230,14 @@ static void boot_no_debt(struct kunit *test)
 	struct sim *sim = test->priv;
 	unsigned long start = jiffies;
 
+	sim_said("");
 	balloon_pay_debt(&sim->b, 100);
 	/* a guest that has too little has no debt either */
 	sim_target(sim, SIM_PAGES + 10);
 	balloon_pay_debt(&sim->b, 100);
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
+	/* and nothing to be told of */
+	KUNIT_EXPECT_EQ(test, sim_said("booted with"), 0);
 }
 
 /* It goes on after a while, whatever could not be paid. */
@@ -241,7 +247,9 @@ static void boot_debt_stays(struct kunit *test)
 	unsigned long start = jiffies;
 
 	sim_target(sim, SIM_PAGES - 1);
+	sim_said("");
 	balloon_pay_debt(&sim->b, 0);
+	KUNIT_EXPECT_EQ(test, sim_said("not done yet"), 1);
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
 	start = jiffies;
 	balloon_pay_debt(&sim->b, 1);
@@ -249,7 +257,9 @@ static void boot_debt_stays(struct kunit *test)
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
 	/* what refused is said */
 	sim->b.error.what = BALLOON_REFUSED_RELEASE;
+	sim_said("");
 	balloon_pay_debt(&sim->b, 0);
+	KUNIT_EXPECT_EQ(test, sim_said("pages refused by Xen"), 1);
 }
 
 static int pay(void *data)
@@ -275,12 +285,14 @@ static void boot_debt_paid(struct kunit *test)
 	struct task_struct *task;
 
 	sim_target(sim, SIM_PAGES - 1000);
+	sim_said("");
 	task = kthread_run(pay, sim, "xen-balloon-test");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
 	balloon_pay_debt(&sim->b, 1000);
 	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
 	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
 	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, sim_said("too many after"), 0);
 	sim_check(sim);
 }
 

@@ -3,8 +3,13 @@
  * Xen balloon driver: tests of what it asks of Xen and makes of the answers
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/log2.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
+#include <xen/interface/xen.h>
+#include <xen/interface/memory.h>
 #include <xen/mem-reservation.h>
 
 #include "sim.h"
@@ -400,6 +405,105 @@ static void reservation_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, balloon_room(ops), LONG_MAX);
 }
 
+/* --- what Xen is asked in the end ----------------------------------------------- */
+
+/* The last call, and the answer to the next. */
+static struct xen_memory_reservation last_call;
+static unsigned int last_cmd;
+static domid_t last_domid;
+static long answer;
+
+static long note_call(unsigned int cmd, void *arg)
+{
+	last_cmd = cmd;
+	if (cmd == XENMEM_maximum_reservation ||
+	    cmd == XENMEM_current_reservation)
+		last_domid = *(domid_t *)arg;
+	else
+		last_call = *(struct xen_memory_reservation *)arg;
+	return answer;
+}
+
+static void stub_xen(struct kunit *test)
+{
+	memset(&last_call, 0xff, sizeof(last_call));
+	last_cmd = 0;
+	last_domid = 0;
+	kunit_activate_static_stub(test, balloon_hypercall, note_call);
+}
+
+static void expect_call(struct kunit *test, unsigned int cmd,
+			xen_pfn_t *frames, unsigned int nr,
+			unsigned int xen_order)
+{
+	struct xen_memory_reservation want = { .domid = DOMID_SELF };
+
+	set_xen_guest_handle(want.extent_start, frames);
+	KUNIT_EXPECT_EQ(test, last_cmd, cmd);
+	KUNIT_EXPECT_MEMEQ(test, &last_call.extent_start, &want.extent_start,
+			   sizeof(want.extent_start));
+	KUNIT_EXPECT_EQ(test, last_call.nr_extents, nr);
+	KUNIT_EXPECT_EQ(test, last_call.extent_order, xen_order);
+	KUNIT_EXPECT_EQ(test, last_call.address_bits, 0);
+	KUNIT_EXPECT_EQ(test, last_call.domid, DOMID_SELF);
+}
+
+/* Other drivers say pages, and Xen's answer is theirs. */
+static void xen_for_others(struct kunit *test)
+{
+	xen_pfn_t frames[3] = {};
+
+	stub_xen(test);
+	answer = 2;
+	KUNIT_EXPECT_EQ(test, xenmem_reservation_increase(3, frames), 2);
+	expect_call(test, XENMEM_populate_physmap, frames, 3,
+		    ilog2(XEN_PFN_PER_PAGE));
+	answer = -EPERM;
+	KUNIT_EXPECT_EQ(test, xenmem_reservation_decrease(1, frames), -EPERM);
+	expect_call(test, XENMEM_decrease_reservation, frames, 1,
+		    ilog2(XEN_PFN_PER_PAGE));
+}
+
+static void xen_for_us(struct kunit *test)
+{
+	const struct balloon_ops *ops = &balloon_translated_ops;
+	xen_pfn_t frames[2] = {};
+
+	stub_xen(test);
+	answer = 5;
+	KUNIT_EXPECT_EQ(test, ops->memory_op(XENMEM_populate_physmap, frames, 2,
+					     9), 5);
+	expect_call(test, XENMEM_populate_physmap, frames, 2, 9);
+	KUNIT_EXPECT_EQ(test, ops->count(XENMEM_maximum_reservation), 5);
+	KUNIT_EXPECT_EQ(test, last_cmd, XENMEM_maximum_reservation);
+	KUNIT_EXPECT_EQ(test, last_domid, DOMID_SELF);
+	answer = -EFAULT;
+	KUNIT_EXPECT_EQ(test, ops->count(XENMEM_current_reservation), -EFAULT);
+	KUNIT_EXPECT_EQ(test, last_cmd, XENMEM_current_reservation);
+}
+
+/* A guest whose addresses Xen translates names frames by them, and has no end
+ * of them.
+ */
+static void xen_translated(struct kunit *test)
+{
+	const struct balloon_ops *ops = &balloon_translated_ops;
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	fill_batch(sim, 0, 7);
+	memset(sim->b.batch.frames, 0, sizeof(sim->b.batch.frames));
+	KUNIT_EXPECT_EQ(test, ops->hide(&sim->b.batch), 7);
+	for (i = 0; i < 7; i++)
+		KUNIT_EXPECT_EQ(test, sim->b.batch.frames[i],
+				page_to_pfn(sim->b.batch.pages[i]) *
+				XEN_PFN_PER_PAGE);
+	KUNIT_EXPECT_EQ(test, sim->b.batch.frames[7], 0);
+	KUNIT_EXPECT_EQ(test, ops->last_pfn(), ULONG_MAX);
+	release(sim);
+	finish(sim, false);
+}
+
 static struct kunit_case reservation_test_cases[] = {
 	KUNIT_CASE(release_all),
 	KUNIT_CASE(release_stops),
@@ -416,6 +520,9 @@ static struct kunit_case reservation_test_cases[] = {
 	KUNIT_CASE(pv_show_fails),
 	KUNIT_CASE(reservation_counters),
 	KUNIT_CASE(reservation_room),
+	KUNIT_CASE(xen_for_others),
+	KUNIT_CASE(xen_for_us),
+	KUNIT_CASE(xen_translated),
 	{}
 };
 

@@ -14,6 +14,7 @@
 
 #include <kunit/static_stub.h>
 #include <linux/highmem.h>
+#include <linux/kmsg_dump.h>
 #include <linux/memblock.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>
@@ -1009,6 +1010,27 @@ void sim_settle(struct sim *sim, unsigned int steps)
 			return;
 	}
 	sim_fail(sim, "there is no end to the steps");
+}
+
+/**
+ * sim_said - what administrators were told since this was called last
+ * @text: a part of a message; an empty one is in none
+ *
+ * Return: how many lines of the kernel's log have it.
+ */
+unsigned int sim_said(const char *text)
+{
+	/* from one test to the next: nobody reads the whole log every time */
+	static struct kmsg_dump_iter log;
+	unsigned int lines = 0;
+	char line[256];
+	size_t len;
+
+	while (kmsg_dump_get_line(&log, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		lines += *text && strstr(line, text);
+	}
+	return lines;
 }
 
 /**

@@ -164,5 +164,6 @@ void sim_return(struct sim *sim, unsigned int first, unsigned int nr_pages);
 long sim_step(struct sim *sim);
 void sim_settle(struct sim *sim, unsigned int steps);
 unsigned long sim_listed(const struct sim *sim);
+unsigned int sim_said(const char *text);
 
 #endif /* _XEN_BALLOON_KUNIT_SIM_H */

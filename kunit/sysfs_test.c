@@ -604,6 +604,46 @@ static void xenbus_offset_bad(struct kunit *test)
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
 }
 
+/* Each of them is said once, as long as it lasts. */
+static void xenbus_said(struct kunit *test)
+{
+	static const char bad_target[] = "memory/target is no number of KiB";
+	static const char no_max[] = "no usable memory/static-max";
+
+	sim_said("");
+	fire(test, "foo");
+	KUNIT_EXPECT_EQ(test, sim_said(bad_target), 1);
+	fire(test, "bar");
+	KUNIT_EXPECT_EQ(test, sim_said(bad_target), 0);
+	/* here is a target, and nothing says what is to be taken off it */
+	fire(test, "1024");
+	KUNIT_EXPECT_EQ(test, sim_said(no_max), 1);
+	fire(test, "2048");
+	KUNIT_EXPECT_EQ(test, sim_said(no_max), 0);
+	fire(test, "foo");
+	KUNIT_EXPECT_EQ(test, sim_said(bad_target), 1);
+	fire(test, NULL);
+	KUNIT_EXPECT_EQ(test, sim_said("xen:balloon"), 0);
+}
+
+#ifdef CONFIG_MEMORY_HOTPLUG
+/* What PV setup allows memory to grow to holds until there is a balloon. */
+static void xenbus_lifts_limit(struct kunit *test)
+{
+	u64 saved = xen_saved_max_mem_size, most = max_mem_size;
+
+	xen_saved_max_mem_size = 0;
+	max_mem_size = SZ_64M;
+	fire(test, NULL);
+	KUNIT_EXPECT_EQ(test, max_mem_size, SZ_64M);
+	xen_saved_max_mem_size = SZ_256M;
+	fire(test, NULL);
+	KUNIT_EXPECT_EQ(test, max_mem_size, SZ_256M);
+	xen_saved_max_mem_size = saved;
+	max_mem_size = most;
+}
+#endif
+
 static struct kunit_case xenbus_test_cases[] = {
 	KUNIT_CASE(xenbus_nonsense),
 	KUNIT_CASE(xenbus_target),
@@ -612,6 +652,10 @@ static struct kunit_case xenbus_test_cases[] = {
 	KUNIT_CASE(xenbus_offset_initial),
 	KUNIT_CASE(xenbus_offset_old_name),
 	KUNIT_CASE(xenbus_offset_bad),
+	KUNIT_CASE(xenbus_said),
+#ifdef CONFIG_MEMORY_HOTPLUG
+	KUNIT_CASE(xenbus_lifts_limit),
+#endif
 	{}
 };
 
