@@ -266,13 +266,13 @@ static void lending_adds(struct kunit *test)
 	sim->for_lending = true;
 	sim->hotplug = HUGE;
 	sim->auto_online = true;
-	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 50), 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 7), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
-	sim_return(sim, 0, HUGE + 50);
+	sim_return(sim, 0, HUGE + 7);
 	/* none can be added: from the guest then */
 	sim->hotplug = 0;
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 2 * HUGE), 0);

@@ -224,22 +224,23 @@ struct add_case {
 	unsigned long pages;
 };
 
+/* How many of the structures are in a page. */
+#define IN_PAGE		64
+#define SIZE		(PAGE_SIZE / IN_PAGE)
+
 /* Blocks of 1024 pages. */
 static const struct add_case add_cases[] = {
-	{ "a page is a block", 1, PLENTY, 64, 1024 },
-	{ "a block is a block", 1024, PLENTY, 64, 1024 },
-	{ "a page more is two", 1025, PLENTY, 64, 2048 },
-	{ "nothing", 0, PLENTY, 64, 0 },
-	{ "nothing to pay with", 5000, 0, 64, 0 },
-	{ "just not enough for a block", 5000, 4 * 1023 * 64 / PAGE_SIZE, 64,
-	  0 },
-	{ "enough for one of five", 5000, 4 * 1024 * 64 / PAGE_SIZE, 64,
-	  1024 },
-	{ "enough for one and a half", 5000, 6 * 1024 * 64 / PAGE_SIZE, 64,
-	  1024 },
-	{ "enough for it, not for its block", 1100,
-	  4 * 1200 * 64 / PAGE_SIZE + 4, 64, 1024 },
-	{ "twice as dear", 5000, 8 * 1024 * 64 / PAGE_SIZE, 128, 1024 },
+	{ "a page is a block", 1, PLENTY, SIZE, 1024 },
+	{ "a block is a block", 1024, PLENTY, SIZE, 1024 },
+	{ "a page more is two", 1025, PLENTY, SIZE, 2048 },
+	{ "nothing", 0, PLENTY, SIZE, 0 },
+	{ "nothing to pay with", 5000, 0, SIZE, 0 },
+	{ "just not enough for a block", 5000, 4 * 1023 / IN_PAGE, SIZE, 0 },
+	{ "enough for one of five", 5000, 4 * 1024 / IN_PAGE, SIZE, 1024 },
+	{ "enough for one and a half", 5000, 6 * 1024 / IN_PAGE, SIZE, 1024 },
+	{ "enough for it, not for its block", 1100, 4 * 1200 / IN_PAGE + 4,
+	  SIZE, 1024 },
+	{ "twice as dear", 5000, 8 * 1024 / IN_PAGE, 2 * SIZE, 1024 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(add, add_cases, name);
