@@ -25,12 +25,17 @@ static void blow_up(struct sim *sim, unsigned long pages)
 static unsigned long rescue(struct sim *sim)
 {
 	unsigned long before = sim->stats.current_pages, target, got;
+	struct balloon_counters *counters = &sim->b.counters;
+	unsigned long rescues = counters->rescues;
+	unsigned long rescued = counters->rescued;
 
 	target = sim->stats.target_pages;
 	got = xen_balloon_rescue(&sim->b);
 	sim_check(sim);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages, before + got);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.target_pages, target);
+	KUNIT_EXPECT_EQ(sim->test, counters->rescues, rescues + 1);
+	KUNIT_EXPECT_EQ(sim->test, counters->rescued, rescued + got);
 	return got;
 }
 

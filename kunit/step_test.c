@@ -7,6 +7,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
@@ -83,6 +84,45 @@ static void step_huge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, counters->calls[1][0], 0);
 	KUNIT_EXPECT_EQ(test, counters->refused[0][1], 0);
 	KUNIT_EXPECT_EQ(test, counters->refused[1][1], 0);
+}
+
+static void be_slow(struct sim *sim)
+{
+	msleep(50);
+}
+
+/* A call that takes long makes the next one smaller, in either direction and
+ * for either size.
+ */
+static void step_slow(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim->on_call = be_slow;
+	for (i = 0; i < 2; i++) {
+		sim->b.extents[i] = 2;
+		sim->b.singles[i] = HUGE / 2;
+	}
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.extents[0], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.extents[1], 2);
+	sim_target(sim, SIM_PAGES);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.extents[1], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.singles[0], HUGE / 2);
+
+	sim_target(sim, SIM_PAGES - HUGE / 2);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.singles[0], HUGE / 4);
+	KUNIT_EXPECT_EQ(test, sim->b.singles[1], HUGE / 2);
+	sim_target(sim, SIM_PAGES);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.singles[1], HUGE / 4);
+	sim->on_call = NULL;
+	sim_settle(sim, 10);
+	expect_met(sim);
 }
 
 /* No 2 MiB to be had in the guest: pages, whatever order they come in. */
@@ -907,6 +947,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_sizes),
 	KUNIT_CASE(step_sizes_pv),
 	KUNIT_CASE(step_huge),
+	KUNIT_CASE(step_slow),
 	KUNIT_CASE(step_scattered),
 	KUNIT_CASE(step_unscrubbed),
 	KUNIT_CASE(step_holes),
