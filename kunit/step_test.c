@@ -939,7 +939,30 @@ static void step_high(struct kunit *test)
 }
 #endif
 
+/* What the simulation answers in other tests, the kernel does in this one. */
+static void step_real_memory(struct kunit *test)
+{
+	unsigned long blocks, most = 1UL << (MAX_PAGE_ORDER - BALLOON_MAX_ORDER);
+	struct page *page;
+
+	kunit_deactivate_static_stub(test, xen_balloon_available);
+	kunit_deactivate_static_stub(test, xen_balloon_free_blocks);
+	kunit_deactivate_static_stub(test, xen_balloon_alloc);
+	KUNIT_EXPECT_GT(test, xen_balloon_available(), 0);
+	KUNIT_EXPECT_LT(test, xen_balloon_available(), totalram_pages());
+	blocks = xen_balloon_free_blocks();
+	KUNIT_EXPECT_LT(test, blocks * HUGE, totalram_pages());
+	/* nothing is split for the largest there is */
+	page = xen_balloon_alloc(GFP_KERNEL | __GFP_NOWARN, MAX_PAGE_ORDER);
+	if (page) {
+		KUNIT_EXPECT_GE(test, blocks, most);
+		KUNIT_EXPECT_LE(test, xen_balloon_free_blocks(), blocks - most);
+		__free_pages(page, MAX_PAGE_ORDER);
+	}
+}
+
 static struct kunit_case step_test_cases[] = {
+	KUNIT_CASE(step_real_memory),
 #ifdef CONFIG_HIGHMEM
 	KUNIT_CASE(step_high),
 #endif
