@@ -75,6 +75,8 @@ static void files_sysfs(struct kunit *test)
 	sim_said("");
 	xen_balloon_init();
 	KUNIT_EXPECT_EQ(test, sim_said("no attributes"), 0);
+	balloon_sysfs_init();
+	KUNIT_EXPECT_EQ(test, sim_said("no attributes (-17)"), 1);
 	mnt = mount_of(test, "sysfs");
 	for (i = 0; i < ARRAY_SIZE(attribute_files); i++) {
 		const struct attribute_file *want = &attribute_files[i];
