@@ -150,7 +150,7 @@ class Machine:
     wall: a thread for each CPU, with which QEMU loses more guests."""
 
     def __init__(self, label, image, *, dom0="pv", icount=None, hvm=False,
-                 memory="5G", dom0_memory=1024, job="", shell=False,
+                 memory="6G", dom0_memory=1024, job="", shell=False,
                  guest_files=(), multi=False,
                  on_line=lambda kind, text: None):
         self.dir = os.path.join(BUILD, "log", label)
