@@ -2,13 +2,14 @@
 /*
  * grants - share pages between a guest and dom0
  *
- *   grants offer PAGES           in the guest: let dom0 map so many pages, say
+ *   grants offer PAGES [DOMID]   let that domain (0) map so many pages, say
  *                                their references on a line, hold them
- *   grants map DOMID < REFS      in dom0: map them, say "mapped", check all
- *                                the time that they hold what the guest put
- *                                there; on SIGTERM unmap them and end
+ *   grants map DOMID < REFS      map pages of that domain, say "mapped", check
+ *                                all the time that they hold what it put there;
+ *                                on SIGTERM unmap them and end
  *
- * dom0 maps through gntdev, which borrows the pages for it from the kernel.
+ * Who maps does it through gntdev, which borrows the pages for it from the
+ * kernel.
  */
 #include <err.h>
 #include <signal.h>
@@ -36,7 +37,7 @@ static uint64_t pattern(int page, unsigned int word)
 	return (uint64_t)page << 32 | (word * 2654435761u);
 }
 
-static void offer(int count)
+static void offer(int count, int domid)
 {
 	xengntshr_handle *xgs = xengntshr_open(NULL, 0);
 	uint32_t refs[MAX];
@@ -46,7 +47,7 @@ static void offer(int count)
 
 	if (!xgs)
 		err(1, "gntalloc");
-	pages = xengntshr_share_pages(xgs, 0, count, refs, 1);
+	pages = xengntshr_share_pages(xgs, domid, count, refs, 1);
 	if (!pages)
 		err(1, "sharing %d pages", count);
 	for (i = 0; i < count; i++) {
@@ -94,13 +95,14 @@ static void map(int domid)
 
 int main(int argc, char **argv)
 {
-	int n = argc == 3 ? atoi(argv[2]) : 0;
+	int n = argc >= 3 ? atoi(argv[2]) : -1;
+	int domid = argc == 4 ? atoi(argv[3]) : 0;
 
 	if (n > 0 && n <= MAX && !strcmp(argv[1], "offer"))
-		offer(n);
-	if (n > 0 && !strcmp(argv[1], "map")) {
+		offer(n, domid);
+	if (n >= 0 && argc == 3 && !strcmp(argv[1], "map")) {
 		map(n);
 		return 0;
 	}
-	errx(2, "usage: grants offer PAGES | grants map DOMID < REFS");
+	errx(2, "usage: grants offer PAGES [DOMID] | grants map DOMID < REFS");
 }

@@ -4,9 +4,10 @@
  *
  * A module for an HVM or PVH guest: gives one frame in the middle of a 2 MiB
  * extent to Xen behind the driver's back, then sees to it that the balloon gets
- * this very extent: all others are held here meanwhile, and a part of them is
- * free in smaller pieces, so that there is enough to spare.  Then it lowers the
- * target, and waits.
+ * this very extent: most others are held here meanwhile, and a part of them is
+ * free in smaller pieces, so that there is enough to spare.  Some are free as
+ * they are, since a driver may leave the last ones alone, but the torn one comes
+ * first, as it was freed last.  Then it lowers the target, and waits.
  *
  * Says "tear: left N pages to do" when all of that was done, at its loading.
  */
@@ -30,6 +31,9 @@
 /* Extents of which all pages but a few are free: about 80 MiB. */
 #define IN_PIECES	40
 #define PIECE		128
+
+/* Extents that are free beside the torn one: 64 MiB. */
+#define WHOLE		32
 
 /* How much is to go at a time, until the torn extent has gone, and how often.  A
  * driver that takes 2 MiB where it can takes it at once; one that takes pages
@@ -96,7 +100,7 @@ static int __init tear_init(void)
 	if (!xen_hvm_domain())
 		return -ENODEV;
 	take_all();
-	if (at >= PAGES || nr_extents < IN_PIECES + 1) {
+	if (at >= PAGES || nr_extents < IN_PIECES + WHOLE + 2) {
 		pr_err("%u extents are too few\n", nr_extents);
 		goto out;
 	}
@@ -104,6 +108,14 @@ static int __init tear_init(void)
 		free_in_pieces(extents[i]);
 
 	torn = extents[--nr_extents];
+	/* what it would be one larger piece with stays */
+	for (i = 0; i < WHOLE; i++) {
+		if (page_to_pfn(extents[nr_extents - 1]) !=
+		    (page_to_pfn(torn) ^ PAGES))
+			__free_pages(extents[--nr_extents], ORDER);
+		else
+			swap(extents[nr_extents - 1], extents[IN_PIECES]);
+	}
 	frame = page_to_xen_pfn(torn) + at;
 	if (xenmem_reservation_decrease(1, &frame) != 1)
 		pr_err("Xen does not take frame %u\n", at);
