@@ -7,6 +7,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/cma.h>
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
@@ -579,7 +580,7 @@ static void step_guest_low(struct kunit *test)
 static void step_spares_blocks(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	bool pieces = !IS_ENABLED(CONFIG_CMA) && !IS_ENABLED(CONFIG_HIGHMEM);
+	bool pieces = !totalcma_pages && !IS_ENABLED(CONFIG_HIGHMEM);
 
 	sim->blocks = SZ_16M / SZ_2M;
 	sim_target(sim, SIM_PAGES - 16);

@@ -62,6 +62,7 @@
  * The order is: batch_lock, device_hotplug_lock, mem_hotplug_lock, lock.
  */
 
+#include <linux/cma.h>
 #include <linux/export.h>
 #include <linux/freezer.h>
 #include <linux/highmem.h>
@@ -429,14 +430,15 @@ static void collect_added(struct xen_balloon *b, unsigned long want)
 	}
 }
 
-/* A page that no larger block is broken for while there is one: what the kernel
- * allocates for itself breaks the largest block that programs have.  In return
- * the page cannot move away from where movable ones are; not where that would
- * spoil memory that is kept for somebody (CMA), or low memory.
+/* How to ask for single pages in pieces: as for movable ones, for which the
+ * allocator breaks the smallest block; for others it breaks the largest that
+ * programs have.  In return a page that cannot move is where movable ones are;
+ * not where that would spoil memory that is kept for somebody (CMA), or use up
+ * low memory.
  */
 static gfp_t from_pieces(gfp_t gfp)
 {
-	if (IS_ENABLED(CONFIG_CMA) || IS_ENABLED(CONFIG_HIGHMEM))
+	if (totalcma_pages || IS_ENABLED(CONFIG_HIGHMEM))
 		return gfp;
 	/* with both, it would come from ZONE_MOVABLE */
 	return (gfp & ~__GFP_HIGHMEM) | __GFP_MOVABLE;

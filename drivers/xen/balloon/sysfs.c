@@ -218,7 +218,7 @@ static ssize_t scrub_pages_show(struct device *dev,
 	return sysfs_emit(buf, "%d\n", READ_ONCE(xen_scrub_pages));
 }
 
-/* The words of kstrtobool(), in small letters; it looks at the first ones only. */
+/* The words of kstrtobool(), which itself looks at their first letters only. */
 static ssize_t scrub_pages_store(struct device *dev,
 				 struct device_attribute *attr,
 				 const char *buf, size_t count)
@@ -235,7 +235,6 @@ static ssize_t scrub_pages_store(struct device *dev,
 	for (i = 0; word[i]; i++)
 		word[i] = tolower(word[i]);
 	i = sysfs_match_string(words, word);
-
 	if (i < 0)
 		return i;
 	WRITE_ONCE(xen_scrub_pages, i >= ARRAY_SIZE(words) / 2);
