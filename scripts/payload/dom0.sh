@@ -165,6 +165,17 @@ guest() {
 	fi
 }
 
+# take_host MIB: a domain that never runs gets all but so many MiB of the host
+take_host() {
+	{
+		echo "name = 'taker'"
+		echo "type = 'pv'"
+		echo "kernel = '/boot/kernel'"
+		echo "memory = $(($(fact free_pages) / 256 - $1))"
+	} >/tmp/guest.taker
+	xl create -q -p /tmp/guest.taker
+}
+
 # guest_save and guest_restore: to a file and back; ID follows
 guest_save() {
 	stage "saving $NAME"
