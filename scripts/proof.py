@@ -69,6 +69,7 @@ class Show:
         self.ended = 0
         self.failed = 0
         self.stages = {}
+        self.again = []
         self.started = time.monotonic()
         self.said = time.monotonic()
         self.live = sys.stderr.isatty() and \
@@ -103,6 +104,11 @@ class Show:
         if event["what"] == "stage":
             self.stages[event["group"]] = f"{event['name']}: {event['text']}"
             return
+        if event["what"] == "again":
+            self.again.append(event["name"])
+            self.line(f"again  {event['name']}: {event['complaint']}")
+            self.show_file(event["text"])
+            return
         self.stages.pop(event["group"], None)
         self.ended += 1
         self.failed += not event["good"]
@@ -114,9 +120,12 @@ class Show:
                 f", {event['verdict']} where a check must fail with upstream"
         self.line(text)
         if event["text"]:
-            with open(event["text"], encoding="utf-8") as file:
-                for line in file:
-                    self.line("       " + line.rstrip())
+            self.show_file(event["text"])
+
+    def show_file(self, path):
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                self.line("       " + line.rstrip())
 
 
 def prove(groups, show, on_event=lambda event: None):
@@ -212,6 +221,9 @@ def test():
     good = status == 0 and passed == total > 0 and not broken
     if show.ended < total:
         print(f"{total - show.ended} of {total} scenarios did not run")
+    if show.again:
+        print(f"run again, since QEMU lost a machine or a guest: "
+              f"{' '.join(show.again)}")
     print(f"unit tests and every scenario once: "
           f"{minutes(time.monotonic() - started)} in all")
     # last, and alone on its line: what a machine looks for

@@ -8,6 +8,7 @@ Every console goes to a file of its own.
 """
 
 import fcntl
+import json
 import os
 import re
 import selectors
@@ -53,10 +54,17 @@ GUEST_DIED = {
         r"Triple fault|Domain \d+ (\(vcpu#\d+\) |reported )?crashed"),
 }
 LAST_WORDS = 5          # seconds for the rest of what is said at a death
+# Wall seconds in which a machine that runs says something: dom0-init does every
+# 10 s of its own, which a busy host with nested guests needs 100 s for.
+SILENCE = 300
 
 
 class Lost(Exception):
     """The machine is gone or says nothing more."""
+
+
+class Silent(Lost):
+    """The machine is there and says nothing at all, not even that it lives."""
 
 
 def run_script(name, **env):
@@ -187,7 +195,7 @@ class Machine:
         self.job = job
         self.shell = shell
         self.guest_files = guest_files
-        self.com1 = self.com2 = None
+        self.com1 = self.com2 = self.monitor = None
 
     # --- starting and ending
 
@@ -267,7 +275,8 @@ class Machine:
                     f"{self.image} console=hvc0 {kernel},{initrd}"]
         return ["qemu-system-x86_64", *accel, "-cpu", cpu, "-smp", smp,
                 "-m", self.memory, *machine, "-display", "none",
-                "-monitor", "none", "-no-reboot", "-net", "none",
+                "-no-reboot", "-net", "none",
+                "-qmp", f"unix:{self.tmp}/monitor",
                 "-chardev", f"socket,id=com1,path={self.tmp}/com1",
                 "-chardev", f"socket,id=com2,path={self.tmp}/com2",
                 "-serial", "chardev:com1", "-serial", "chardev:com2", *boot]
@@ -276,7 +285,7 @@ class Machine:
         """Boot until dom0 is up."""
         self.tmp = tempfile.mkdtemp(prefix="xenhost-")
         listeners = {}
-        for name in "com1", "com2":
+        for name in "com1", "com2", "monitor":
             sock = socket.socket(socket.AF_UNIX)
             sock.bind(os.path.join(self.tmp, name))
             sock.listen(1)
@@ -303,6 +312,7 @@ class Machine:
         self.sockets = list(conns.values())
         self.com1 = Lines(conns["com1"])
         self.com2 = Lines(conns["com2"])
+        self.monitor = conns["monitor"]
         self.selector = selectors.DefaultSelector()
         self.selector.register(conns["com1"], selectors.EVENT_READ,
                                self._read_com1)
@@ -390,29 +400,83 @@ class Machine:
                 self.pending.append((kind, text))
 
     pending = []
+    heard = 0.0
 
     def pump(self, seconds):
         """Hand on what is said within that time."""
         for key, _ in self.selector.select(seconds):
+            self.heard = time.monotonic()
             key.data()
         if self.process.poll() is not None:
             raise Lost("QEMU ended")
         if self.died and time.monotonic() > self.died[0]:
             raise Lost(self.died[1])
 
-    def wait(self, kind, seconds, what):
-        """Until dom0 says a line of that kind; returns its text."""
+    def wait(self, kind, seconds, what, silence=float("inf")):
+        """Until dom0 says a line of that kind; returns its text.  That the
+        machine is gone is known when nothing of it is heard for SILENCE."""
         end = time.monotonic() + seconds
+        self.heard = time.monotonic()
         self.pending = []
         while True:
             left = end - time.monotonic()
             if left <= 0:
+                self.autopsy()
                 raise Lost(f"waited {seconds} s in vain until {what}")
+            if time.monotonic() - self.heard > silence:
+                self.autopsy()
+                raise Silent(f"not a word for {silence} s before {what}")
             self.pump(min(left, 1))
             for got, text in self.pending:
                 if got == kind:
                     return text
             self.pending = []
+
+    def autopsy(self):
+        """What a machine that says nothing does, for autopsy.log: what QEMU
+        knows, then what Xen says to the keys of its console."""
+        def ask(what, **arguments):
+            self.monitor.sendall(json.dumps(
+                {"execute": what, "arguments": arguments}).encode() + b"\n")
+            for line in answers:
+                answer = json.loads(line)
+                if "return" in answer or "error" in answer:
+                    return answer.get("return", answer.get("error"))
+            raise OSError("QEMU closed its monitor")
+
+        def threads():
+            """CPU time of each of QEMU's threads, in hundredths"""
+            task = f"/proc/{self.process.pid}/task"
+            for tid in sorted(os.listdir(task), key=int):
+                with open(f"{task}/{tid}/stat", encoding="utf-8") as file:
+                    name, rest = file.read().rsplit(")", 1)
+                rest = rest.split()
+                self.log("autopsy", f"{name}) {rest[0]} user {rest[11]} "
+                         f"system {rest[12]}")
+
+        try:
+            self.monitor.settimeout(10)
+            answers = self.monitor.makefile("r", encoding="utf-8")
+            ask("qmp_capabilities")
+            for _ in range(3):
+                threads()
+                for what in "registers", "pic", "lapic":
+                    self.log("autopsy", f"{what}: " + str(ask(
+                        "human-monitor-command",
+                        **{"command-line": "info " + what})))
+                time.sleep(1)
+        except (OSError, ValueError) as error:
+            self.log("autopsy", f"QEMU does not answer: {error}")
+        try:
+            # Xen listens after three times Ctrl-A
+            self.com1.sock.sendall(b"\x01\x01\x01")
+            for key in b"hrdeia":
+                self.com1.sock.sendall(bytes((key,)))
+                end = time.monotonic() + 3
+                while time.monotonic() < end:
+                    self.pump(1)
+        except (OSError, Lost) as error:
+            self.log("autopsy", f"and nobody hears: {error}")
 
     def send(self, line):
         self.com2.sock.sendall((line + "\n").encode())
