@@ -5,6 +5,8 @@
 
 #include <kunit/test.h>
 #include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 
 #include "sim.h"
@@ -31,6 +33,10 @@ static unsigned long rescue(struct sim *sim)
 
 	target = sim->stats.target_pages;
 	got = xen_balloon_rescue(&sim->b);
+	/* who was short of memory may wait for it again, and others may move it */
+	KUNIT_EXPECT_FALSE(sim->test, current->flags & PF_MEMALLOC);
+	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.lock));
+	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.batch_lock));
 	sim_check(sim);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages, before + got);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.target_pages, target);

@@ -70,6 +70,38 @@ static void threads_worker(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
 }
 
+struct sleeper {
+	struct wait_queue_entry entry;
+	struct xen_balloon *b;
+	unsigned int woken;
+	unsigned int in_vain;
+};
+
+static int sleeper_woken(struct wait_queue_entry *entry, unsigned int mode,
+			 int sync, void *key)
+{
+	struct sleeper *sleeper = container_of(entry, struct sleeper, entry);
+
+	sleeper->woken++;
+	if (!test_bit(BALLOON_KICKED, &sleeper->b->flags))
+		sleeper->in_vain++;
+	return 0;
+}
+
+/* Who is woken finds why, or sleeps on. */
+static void threads_kick(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct sleeper sleeper = { .b = &sim->b };
+
+	init_waitqueue_func_entry(&sleeper.entry, sleeper_woken);
+	add_wait_queue(&sim->b.wq, &sleeper.entry);
+	xen_balloon_kick(&sim->b);
+	remove_wait_queue(&sim->b.wq, &sleeper.entry);
+	KUNIT_EXPECT_EQ(test, sleeper.woken, 1);
+	KUNIT_EXPECT_EQ(test, sleeper.in_vain, 0);
+}
+
 /* It waits for the host, and a kick is not needed when that has memory again. */
 static void threads_worker_waits(struct kunit *test)
 {
@@ -290,6 +322,7 @@ static int threads_init(struct kunit *test)
 
 static struct kunit_case threads_test_cases[] = {
 	KUNIT_CASE(threads_worker),
+	KUNIT_CASE(threads_kick),
 	KUNIT_CASE_SLOW(threads_worker_waits),
 	KUNIT_CASE(threads_freeze),
 	KUNIT_CASE(threads_freeze_run),
