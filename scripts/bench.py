@@ -32,7 +32,6 @@ from xenhost import BUILD, Lost, Machine, ROOT
 
 OUT = os.path.join(BUILD, "bench")
 SILENCE = 900           # wall seconds without a word: the machine is gone
-DEAF = 120              # the same after a request, whose answer comes at once
 DRIVERS = ("upstream", "new")
 MODULES = ("floor", "lender")
 NAMES = {"upstream": "upstream", "new": "ours"}
@@ -124,7 +123,6 @@ class Boot:
         self.linux = linux
         self.driver = driver
         self.label = label
-        self.heard = time.monotonic()
         self.trouble = []
         self.found = {}         # of the guest at hand
         self.guest = None
@@ -132,7 +130,6 @@ class Boot:
     # --- what is heard
 
     def hear(self, kind, text):
-        self.heard = time.monotonic()
         if kind in ("xen", "dom0", "guest"):
             pattern = xenhost.XEN_REPORTS if kind == "xen" else xenhost.REPORTS
             if pattern.search(text):
@@ -195,33 +192,18 @@ class Boot:
 
     # --- what is done
 
-    def ask(self, request):
-        """dom0 answers at once, unless its serial port lost what was sent."""
-        for _ in range(3):
-            time.sleep(1)
-            self.machine.send(request)
-            began = self.heard = time.monotonic()
-            while time.monotonic() - began < DEAF:
-                self.machine.pump(1)
-                if any(kind == "S" for kind, _ in self.machine.pending):
-                    return
-        raise Lost(f"dom0 does not hear: {request}")
-
     def part(self, guest, part):
         """One part of run-bench.sh; what it found."""
         self.guest = guest
         self.found = {}
-        self.machine.pending = []
         self.machine.prefix = f"{part}."
-        self.ask(f"bench {guest} {part}")
+        self.machine.ask("bench", guest, part)
         ended = False
         while not ended:
             ended = any(got == "E" for got, _ in self.machine.pending)
             self.machine.pending = []
             if not ended:
-                self.machine.pump(1)
-            if time.monotonic() - self.heard > SILENCE:
-                raise Lost(f"nothing was heard for {SILENCE} s")
+                self.machine.pump(1, SILENCE)
         return self.found
 
     def parts(self, guests, quick):

@@ -107,7 +107,8 @@ class Show:
         if event["what"] == "again":
             self.again.append(event["name"])
             self.line(f"again  {event['name']}: {event['complaint']}")
-            self.show_file(event["text"])
+            if event["text"]:
+                self.show_file(event["text"])
             return
         self.stages.pop(event["group"], None)
         self.ended += 1
@@ -173,6 +174,9 @@ def prove(groups, show, on_event=lambda event: None):
                 pass
             raise
         show.clear()
+        if show.again:
+            print("run or asked again, since QEMU lost a machine, a guest or "
+                  f"a request: {' '.join(show.again)}")
         log.seek(0)
         return status, log.read().strip()
 
@@ -221,9 +225,6 @@ def test():
     good = status == 0 and passed == total > 0 and not broken
     if show.ended < total:
         print(f"{total - show.ended} of {total} scenarios did not run")
-    if show.again:
-        print(f"run again, since QEMU lost a machine or a guest: "
-              f"{' '.join(show.again)}")
     print(f"unit tests and every scenario once: "
           f"{minutes(time.monotonic() - started)} in all")
     # last, and alone on its line: what a machine looks for

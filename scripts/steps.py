@@ -19,7 +19,6 @@ import xenhost
 from xenhost import BUILD, Lost, Machine, want_icount
 
 OUT = os.path.join(BUILD, "run")
-SILENCE = 300           # wall seconds without a word: the machine is gone
 DOM0 = 1024             # MiB
 SPARE = 768             # MiB for Xen itself and a device model
 PAGES = 256             # in a MiB
@@ -288,14 +287,12 @@ class Run:
         self.screen = Screen()
         self.reports = []
         self.machine = None
-        self.heard = time.monotonic()
         self.stage = ""
         self.started = time.monotonic()
 
     # --- what is heard
 
     def hear(self, kind, text):
-        self.heard = time.monotonic()
         if kind in ("xen", "dom0", "guest"):
             pattern = xenhost.XEN_REPORTS if kind == "xen" else xenhost.REPORTS
             if pattern.search(text):
@@ -365,17 +362,13 @@ class Run:
         self.guests.append(guest)
         self.stage = f"starting with {self.mibs[0]} MiB"
         self.screen.show(self.where())
-        self.heard = time.monotonic()
-        self.machine.pending = []
         self.machine.prefix = "run."
-        self.machine.send(f"steps {kind}")
+        self.machine.ask("steps", kind)
         ended = False
         while not ended:
-            self.machine.pump(0.25)
+            self.machine.pump(0.25, xenhost.SILENCE)
             ended = any(got == "E" for got, _ in self.machine.pending)
             self.machine.pending = []
-            if time.monotonic() - self.heard > SILENCE:
-                raise Lost(f"nothing was heard for {SILENCE} s")
             if not ended:
                 self.show()
 

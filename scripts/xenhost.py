@@ -57,6 +57,7 @@ LAST_WORDS = 5          # seconds for the rest of what is said at a death
 # Wall seconds in which a machine that runs says something: dom0-init does every
 # 10 s of its own, which a busy host with nested guests needs 100 s for.
 SILENCE = 300
+DEAF = 60               # the same after a request, whose answer comes at once
 
 
 class Lost(Exception):
@@ -175,6 +176,9 @@ class Machine:
         self.on_line = on_line
         self.files = {}
         self.prefix = ""
+        self.pending = []       # what dom0 said and nobody has looked at
+        self.heard = 0.0        # when something was
+        self.asked = 0          # requests
         self.process = None
         self.died = None
         self.sockets = []
@@ -399,11 +403,10 @@ class Machine:
                 self.on_line(kind, text)
                 self.pending.append((kind, text))
 
-    pending = []
-    heard = 0.0
 
-    def pump(self, seconds):
-        """Hand on what is said within that time."""
+    def pump(self, seconds, silence=float("inf")):
+        """Hand on what is said within that time.  When nothing was said for
+        SILENCE seconds since the last request, the machine stands still."""
         for key, _ in self.selector.select(seconds):
             self.heard = time.monotonic()
             key.data()
@@ -411,28 +414,48 @@ class Machine:
             raise Lost("QEMU ended")
         if self.died and time.monotonic() > self.died[0]:
             raise Lost(self.died[1])
+        if time.monotonic() - self.heard > silence:
+            self.autopsy()
+            raise Silent(f"not a word for {silence} s")
 
-    def wait(self, kind, seconds, what, silence=float("inf")):
-        """Until dom0 says a line of that kind; returns its text.  That the
-        machine is gone is known when nothing of it is heard for SILENCE."""
+    def listen(self, kind, seconds, silence=float("inf")):
+        """Until dom0 says a line of that kind; returns its text, or None when
+        that time is over."""
         end = time.monotonic() + seconds
-        self.heard = time.monotonic()
-        self.pending = []
-        while True:
-            left = end - time.monotonic()
-            if left <= 0:
-                self.autopsy()
-                raise Lost(f"waited {seconds} s in vain until {what}")
-            if time.monotonic() - self.heard > silence:
-                self.autopsy()
-                raise Silent(f"not a word for {silence} s before {what}")
-            self.pump(min(left, 1))
-            for got, text in self.pending:
+        while (left := end - time.monotonic()) > 0:
+            self.pump(min(left, 1), silence)
+            while self.pending:
+                got, text = self.pending.pop(0)
                 if got == kind:
                     return text
-            self.pending = []
+        return None
 
-    def autopsy(self):
+    def wait(self, kind, seconds, what, silence=float("inf")):
+        """The same, when it has to come."""
+        text = self.listen(kind, seconds, silence)
+        if text is None:
+            self.autopsy()
+            raise Lost(f"waited {seconds} s in vain until {what}")
+        return text
+
+    def ask(self, verb, *words):
+        """Have dom0 do something.  It says A at once, unless its serial port
+        has lost the request; it does none twice."""
+        self.asked += 1
+        self.pending = []
+        words = [str(self.asked), verb, *words, "-", "-", "-"][:5]
+        request = "\n" + " ".join(words) + " .\n"
+        for _ in range(3):
+            self.heard = time.monotonic()
+            self.com2.sock.sendall(request.encode())
+            if self.listen("A", DEAF) is not None:
+                return
+            self.on_line("deaf", f"dom0 did not answer to: {verb}")
+            self.autopsy(xen=False)
+        self.autopsy()
+        raise Silent(f"dom0 did not answer to: {verb}")
+
+    def autopsy(self, xen=True):
         """What a machine that says nothing does, for autopsy.log: what QEMU
         knows, then what Xen says to the keys of its console."""
         def ask(what, **arguments):
@@ -460,13 +483,16 @@ class Machine:
             ask("qmp_capabilities")
             for _ in range(3):
                 threads()
-                for what in "registers", "pic", "lapic":
+                # the last are LSR, IIR and IER of the port that dom0 reads
+                for what in ("info registers", "info pic", "info lapic",
+                             "i /1xb 0x2fd", "i /1xb 0x2fa", "i /1xb 0x2f9"):
                     self.log("autopsy", f"{what}: " + str(ask(
-                        "human-monitor-command",
-                        **{"command-line": "info " + what})))
+                        "human-monitor-command", **{"command-line": what})))
                 time.sleep(1)
         except (OSError, ValueError) as error:
             self.log("autopsy", f"QEMU does not answer: {error}")
+        if not xen:
+            return
         try:
             # Xen listens after three times Ctrl-A
             self.com1.sock.sendall(b"\x01\x01\x01")
@@ -477,9 +503,6 @@ class Machine:
                     self.pump(1)
         except (OSError, Lost) as error:
             self.log("autopsy", f"and nobody hears: {error}")
-
-    def send(self, line):
-        self.com2.sock.sendall((line + "\n").encode())
 
     def tail(self, name, lines=6):
         """The last lines of a console."""
