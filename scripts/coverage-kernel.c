@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Brings what gcov counted out of the kernel, over its console, when it ends.
+ * Brings what gcov counted out of the kernel, over its console, when it ends or
+ * when /sys/module/coverage/parameters/print is written.
  *
- * scripts/coverage puts this into the tree for its own boot.  The driver's
+ * scripts/overlay puts this into the tree for scripts/coverage.  The driver's
  * objects alone are counted, and gcc lists them in a section, so the kernel's
  * own gcov support, for which nearly everything would have to be compiled
  * again, is not needed but for the one file that knows gcc's format.
  */
 
 #include <linux/init.h>
+#include <linux/moduleparam.h>
 #include <linux/notifier.h>
 #include <linux/printk.h>
 #include <linux/reboot.h>
@@ -51,24 +53,41 @@ static void print_one(struct gcov_info *info)
 	if (!data)
 		return;
 	convert_to_gcda(data, info);
-	pr_info("gcda file %s\n", gcov_info_filename(info));
+	pr_info("gcda file %s %zu\n", gcov_info_filename(info), size);
 	for (at = 0; at < size; at += BYTES)
 		pr_info("gcda %*phN\n", (int)min(size - at, (size_t)BYTES),
 			data + at);
 	vfree(data);
 }
 
-static int print_all(struct notifier_block *nb, unsigned long event, void *data)
+static void print_all(void)
 {
 	struct gcov_info **info;
 
 	for (info = __start_xen_balloon_gcov;
 	     info < __stop_xen_balloon_gcov; info++)
 		print_one(*info);
+	pr_info("gcda end\n");
+}
+
+static int print_when_asked(const char *val, const struct kernel_param *kp)
+{
+	print_all();
+	return 0;
+}
+
+static const struct kernel_param_ops print_ops = { .set = print_when_asked };
+
+module_param_cb(print, &print_ops, NULL, 0200);
+
+static int print_at_end(struct notifier_block *nb, unsigned long event,
+			void *data)
+{
+	print_all();
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block at_end = { .notifier_call = print_all };
+static struct notifier_block at_end = { .notifier_call = print_at_end };
 
 static int __init coverage_init(void)
 {

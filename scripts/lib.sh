@@ -61,7 +61,7 @@ check_vars() {
 	one_of ARCH "$ARCH" "${@:-x86_64}"
 	# shellcheck disable=SC2086 # a list of words
 	one_of DRIVER "$DRIVER" $DRIVERS
-	one_of FLAVOUR "$FLAVOUR" release debug
+	one_of FLAVOUR "$FLAVOUR" release debug coverage
 	one_of VARIANT "$VARIANT" default lending
 	one_of ICOUNT "${ICOUNT:-0}" 0 1
 }
