@@ -337,6 +337,76 @@ static void pv_show_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 1);
 }
 
+#ifdef CONFIG_XEN_PV
+static unsigned int nr_seen, overstated;
+
+/* Xen, which stops at each request whose value is not 0. */
+static int refuse_some(struct mmu_update *updates, unsigned int nr, int *done)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		nr_seen++;
+		if (updates[i].val) {
+			*done = i + overstated;
+			return -EINVAL;
+		}
+	}
+	*done = nr;
+	return 0;
+}
+
+/* Every request but those that Xen refuses is made, once, and what an entry of
+ * one that was refused is mapped to is not known.
+ */
+static void pv_refused_mappings(struct kunit *test)
+{
+	static const struct {
+		u32 refused;		/* a bit for each request */
+		u32 unsure;		/* and for each entry, of two requests */
+	} rows[] = {
+		{ 0, 0 }, { 0x1, 0x1 }, { 0x8000, 0x80 }, { 0x0c, 0x2 },
+		{ 0x18, 0x6 }, { 0xffff, 0xff }, { 0x4242, 0x99 },
+	};
+	struct mmu_update updates[16];
+	u16 entry[ARRAY_SIZE(updates)];
+	unsigned int row, i;
+
+	kunit_activate_static_stub(test, balloon_mmu_update, refuse_some);
+	for (row = 0; row < ARRAY_SIZE(rows); row++) {
+		DECLARE_BITMAP(unsure, BALLOON_BATCH) = {};
+
+		for (i = 0; i < ARRAY_SIZE(updates); i++) {
+			updates[i].ptr = i;
+			updates[i].val = rows[row].refused >> i & 1;
+			entry[i] = i / 2;
+		}
+		nr_seen = 0;
+		balloon_pv_apply(updates, entry, ARRAY_SIZE(updates), unsure);
+		KUNIT_EXPECT_EQ_MSG(test, unsure[0], rows[row].unsure,
+				    "row %u", row);
+		KUNIT_EXPECT_EQ_MSG(test, nr_seen, ARRAY_SIZE(updates),
+				    "row %u", row);
+	}
+}
+
+/* It cannot have made more than it was asked for. */
+static void pv_nonsense(struct kunit *test)
+{
+	DECLARE_BITMAP(unsure, BALLOON_BATCH) = {};
+	struct mmu_update updates[16] = { [3].val = 1 };
+	u16 entry[ARRAY_SIZE(updates)] = {};
+
+	kunit_activate_static_stub(test, balloon_mmu_update, refuse_some);
+	nr_seen = 0;
+	overstated = 100;
+	balloon_pv_apply(updates, entry, ARRAY_SIZE(updates), unsure);
+	overstated = 0;
+	KUNIT_EXPECT_EQ(test, nr_seen, 4);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(unsure, BALLOON_BATCH));
+}
+#endif /* CONFIG_XEN_PV */
+
 /* --- what is counted -------------------------------------------------------------- */
 
 /* Some clocks stand still for longer than a simulated hypercall takes. */
@@ -524,6 +594,10 @@ static struct kunit_case reservation_test_cases[] = {
 	KUNIT_CASE(pv_undo),
 	KUNIT_CASE(pv_populate),
 	KUNIT_CASE(pv_show_fails),
+#ifdef CONFIG_XEN_PV
+	KUNIT_CASE(pv_refused_mappings),
+	KUNIT_CASE(pv_nonsense),
+#endif
 	KUNIT_CASE(reservation_counters),
 	KUNIT_CASE(reservation_room),
 	KUNIT_CASE(xen_for_others),

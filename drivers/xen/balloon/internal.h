@@ -517,6 +517,14 @@ int balloon_count_pages(struct xen_balloon *b,
 			const struct balloon_facts *facts);
 void balloon_pay_debt(struct xen_balloon *b, unsigned int seconds);
 
+#ifdef CONFIG_XEN_PV
+struct mmu_update;
+
+int balloon_mmu_update(struct mmu_update *updates, unsigned int nr, int *done);
+void balloon_pv_apply(struct mmu_update *updates, const u16 *entry,
+		      unsigned int nr, unsigned long *unsure);
+#endif
+
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 struct memory_notify;
 struct notifier_block;

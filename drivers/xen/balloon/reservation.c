@@ -120,8 +120,19 @@ const struct balloon_ops balloon_translated_ops = {
 /* --- PV guests ------------------------------------------------------------ */
 
 #ifdef CONFIG_XEN_PV
-/* Requests to change the mapping; the holder of batch_lock fills them. */
+/* Xen itself, for which tests put their own. */
+VISIBLE_IF_KUNIT int balloon_mmu_update(struct mmu_update *updates,
+					unsigned int nr, int *done)
+{
+	BALLOON_STUB(balloon_mmu_update, updates, nr, done);
+	return HYPERVISOR_mmu_update(updates, nr, done, DOMID_SELF);
+}
+
+/* Requests to change the mapping, and the entry of the batch that each belongs
+ * to; the holder of batch_lock fills them.
+ */
 static struct mmu_update pv_updates[BALLOON_BATCH];
+static u16 pv_entry[BALLOON_BATCH];
 
 /* Where the kernel maps @page, as Xen wants to be told.  @last is the page of
  * the request before this one, or NULL: to walk the page tables costs as much
@@ -162,7 +173,7 @@ static unsigned int pv_hide(struct balloon_batch *batch)
 			break;
 		last = page;
 	}
-	if (HYPERVISOR_mmu_update(pv_updates, nr, &done, DOMID_SELF))
+	if (balloon_mmu_update(pv_updates, nr, &done))
 		nr = clamp_t(unsigned int, done, 0, nr);
 	for (i = 0; i < nr; i++)
 		__set_phys_to_machine(page_to_pfn(batch->pages[i]),
@@ -172,23 +183,21 @@ static unsigned int pv_hide(struct balloon_batch *batch)
 	return nr;
 }
 
-/* The entry of the batch that each request belongs to. */
-static u16 pv_entry[BALLOON_BATCH];
-
-/* Apply requests; the entry of each that Xen refuses is set in unsure. */
-static void pv_apply(struct balloon_batch *batch, unsigned int nr)
+/* Apply requests; the entry of each that Xen refuses is set in @unsure. */
+VISIBLE_IF_KUNIT void balloon_pv_apply(struct mmu_update *updates,
+				       const u16 *entry, unsigned int nr,
+				       unsigned long *unsure)
 {
 	unsigned int from = 0;
 	int done;
 
 	while (from < nr) {
 		done = 0;
-		if (!HYPERVISOR_mmu_update(pv_updates + from, nr - from, &done,
-					   DOMID_SELF))
+		if (!balloon_mmu_update(updates + from, nr - from, &done))
 			return;
 		from += clamp_t(unsigned int, done, 0, nr - from);
 		if (from < nr)
-			__set_bit(pv_entry[from++], batch->unsure);
+			__set_bit(entry[from++], unsure);
 	}
 }
 
@@ -213,14 +222,15 @@ static void pv_show(struct balloon_batch *batch, unsigned int first,
 			pv_entry[nr++] = entry;
 			last = page;
 			if (nr == BALLOON_BATCH) {
-				pv_apply(batch, nr);
+				balloon_pv_apply(pv_updates, pv_entry, nr,
+						 batch->unsure);
 				last = NULL;
 				nr = 0;
 			}
 		}
 	}
 	if (nr)
-		pv_apply(batch, nr);
+		balloon_pv_apply(pv_updates, pv_entry, nr, batch->unsure);
 }
 
 static unsigned long pv_last_pfn(void)
