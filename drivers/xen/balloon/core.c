@@ -69,6 +69,7 @@
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
 #include <linux/sched.h>
@@ -203,6 +204,7 @@ static void set_state(struct xen_balloon *b, enum balloon_state state)
  */
 static void refused(struct xen_balloon *b, enum balloon_refusal what, int err)
 {
+	lockdep_assert_held(&b->lock);
 	b->error = (struct balloon_error){
 		.what = what,
 		.err = err,
@@ -226,6 +228,7 @@ static void refused(struct xen_balloon *b, enum balloon_refusal what, int err)
 void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
 			    unsigned long nr_pages)
 {
+	lockdep_assert_held(&b->lock);
 	b->quarantined += nr_pages;
 	if (!__test_and_set_bit(BALLOON_SAID_LOST, &b->said))
 		pr_warn("%lu pages at %#lx are lost: nobody knows who has them\n",
@@ -609,6 +612,7 @@ unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 	struct page *page;
 	u64 ns = 0;
 
+	lockdep_assert_held(&b->batch_lock);
 	collect(b, want, gfp);
 	if (!batch->nr)
 		return 0;
@@ -651,6 +655,7 @@ static void take_out(struct xen_balloon *b, unsigned long want)
 	struct page *page;
 	unsigned int order;
 
+	lockdep_assert_held(&b->lock);
 	begin_batch(batch, BALLOON_MAX_ORDER);
 	while (want >= BALLOON_HUGE_PAGES && huge_allowed(b) &&
 	       batch->nr < b->extents[POPULATE]) {
@@ -715,6 +720,7 @@ static unsigned long deflate_once(struct xen_balloon *b, unsigned long want,
 	unsigned int asked, done;
 	u64 ns = 0, since;
 
+	lockdep_assert_held(&b->batch_lock);
 	since = lock_list(b);
 	take_out(b, want);
 	unlock_list(b, since);
@@ -848,8 +854,10 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
  */
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 {
-	long added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
+	long added;
 
+	lockdep_assert_held(&b->batch_lock);
+	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
 	if (added > 0) {
 		mutex_lock(&b->lock);
 		b->stats->total_pages += added;
@@ -954,6 +962,7 @@ static long try_again(struct xen_balloon *b)
 static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		     unsigned long moved)
 {
+	lockdep_assert_held(&b->lock);
 	b->counters.steps[plan->state]++;
 	trace_xen_balloon_step(state_names[plan->state], plan->nr_pages, moved,
 			       b->stats->current_pages,
