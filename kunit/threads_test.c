@@ -73,6 +73,7 @@ static void threads_worker(struct kunit *test)
 struct sleeper {
 	struct wait_queue_entry entry;
 	struct xen_balloon *b;
+	unsigned long why;
 	unsigned int woken;
 	unsigned int in_vain;
 };
@@ -83,7 +84,7 @@ static int sleeper_woken(struct wait_queue_entry *entry, unsigned int mode,
 	struct sleeper *sleeper = container_of(entry, struct sleeper, entry);
 
 	sleeper->woken++;
-	if (!test_bit(BALLOON_KICKED, &sleeper->b->flags))
+	if (READ_ONCE(sleeper->b->flags) != sleeper->why)
 		sleeper->in_vain++;
 	return 0;
 }
@@ -96,9 +97,14 @@ static void threads_kick(struct kunit *test)
 
 	init_waitqueue_func_entry(&sleeper.entry, sleeper_woken);
 	add_wait_queue(&sim->b.wq, &sleeper.entry);
+	sim->b.flags = 0;
+	sleeper.why = BIT(BALLOON_KICKED);
 	xen_balloon_kick(&sim->b);
+	sim->b.flags = 0;
+	sleeper.why |= BIT(BALLOON_NEW_TARGET);
+	balloon_set_new_target(SIM_PAGES);
 	remove_wait_queue(&sim->b.wq, &sleeper.entry);
-	KUNIT_EXPECT_EQ(test, sleeper.woken, 1);
+	KUNIT_EXPECT_EQ(test, sleeper.woken, 2);
 	KUNIT_EXPECT_EQ(test, sleeper.in_vain, 0);
 }
 
