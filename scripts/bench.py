@@ -136,6 +136,8 @@ class Boot:
                 self.trouble.append(f"{kind}: {text.strip()}")
         elif kind == "S":
             self.screen.show(f"{self.linux} {NAMES[self.driver]}: {text}")
+        elif kind == "deaf":
+            print(f"{text}; asked again", file=sys.stderr)
         elif kind == "T" and text.startswith("not "):
             self.trouble.append(f"{self.guest}: {text[4:]}: no")
         elif kind == "N":

@@ -62,6 +62,8 @@ check_vars() {
 	# shellcheck disable=SC2086 # a list of words
 	one_of DRIVER "$DRIVER" $DRIVERS
 	one_of FLAVOUR "$FLAVOUR" release debug coverage
+	# the counters are for our objects
+	[ "$FLAVOUR" != coverage ] || one_of DRIVER "$DRIVER" new
 	one_of VARIANT "$VARIANT" default lending
 	one_of ICOUNT "${ICOUNT:-0}" 0 1
 }

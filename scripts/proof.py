@@ -176,8 +176,8 @@ def prove(groups, show, on_event=lambda event: None):
             raise
         show.clear()
         if show.again:
-            print("run or asked again, since QEMU lost a machine, a guest or "
-                  f"a request: {' '.join(show.again)}")
+            print("run or asked again, since a machine, a guest or a request "
+                  f"was lost: {' '.join(dict.fromkeys(show.again))}")
         log.seek(0)
         return status, log.read().strip()
 

@@ -299,6 +299,8 @@ class Run:
                 self.reports.append(f"{kind}: {text.strip()}")
         elif kind == "S":
             self.stage = text
+        elif kind == "deaf":
+            print(f"{text}; asked again", file=sys.stderr)
         elif kind == "T" and text.startswith("not "):
             self.guest.trouble.append(text.split("ok ", 1)[1] + ": no")
         elif kind == "N":

@@ -403,10 +403,9 @@ class Machine:
                 self.on_line(kind, text)
                 self.pending.append((kind, text))
 
-
     def pump(self, seconds, silence=float("inf")):
         """Hand on what is said within that time.  When nothing was said for
-        SILENCE seconds since the last request, the machine stands still."""
+        SILENCE seconds, also since the last request, it stands still."""
         for key, _ in self.selector.select(seconds):
             self.heard = time.monotonic()
             key.data()
@@ -439,21 +438,23 @@ class Machine:
         return text
 
     def ask(self, verb, *words):
-        """Have dom0 do something.  It says A at once, unless its serial port
-        has lost the request; it does none twice."""
+        """Have dom0 do something.  It says A at once, unless the request was
+        lost; it does none twice."""
         self.asked += 1
         self.pending = []
         words = [str(self.asked), verb, *words, "-", "-", "-"][:5]
         request = "\n" + " ".join(words) + " .\n"
-        for _ in range(3):
+        deaf = f"dom0 did not answer to: {verb}"
+        for again in range(3):
+            if again:
+                self.autopsy(xen=False)
+                self.on_line("deaf", deaf)
             self.heard = time.monotonic()
             self.com2.sock.sendall(request.encode())
             if self.listen("A", DEAF) is not None:
                 return
-            self.on_line("deaf", f"dom0 did not answer to: {verb}")
-            self.autopsy(xen=False)
         self.autopsy()
-        raise Silent(f"dom0 did not answer to: {verb}")
+        raise Silent(deaf)
 
     def autopsy(self, xen=True):
         """What a machine that says nothing does, for autopsy.log: what QEMU
@@ -483,7 +484,8 @@ class Machine:
             ask("qmp_capabilities")
             for _ in range(3):
                 threads()
-                # the last are LSR, IIR and IER of the port that dom0 reads
+                # the last are LSR, IIR and IER of the port that dom0 reads;
+                # to look at the first two clears what they tell
                 for what in ("info registers", "info pic", "info lapic",
                              "i /1xb 0x2fd", "i /1xb 0x2fa", "i /1xb 0x2f9"):
                     self.log("autopsy", f"{what}: " + str(ask(

@@ -174,7 +174,7 @@ static unsigned int pv_hide(struct balloon_batch *batch)
 		last = page;
 	}
 	if (balloon_mmu_update(pv_updates, nr, &done))
-		nr = clamp_t(unsigned int, done, 0, nr);
+		nr = clamp_t(int, done, 0, nr);
 	for (i = 0; i < nr; i++)
 		__set_phys_to_machine(page_to_pfn(batch->pages[i]),
 				      INVALID_P2M_ENTRY);
@@ -195,10 +195,14 @@ VISIBLE_IF_KUNIT void balloon_pv_apply(struct mmu_update *updates,
 		done = 0;
 		if (!balloon_mmu_update(updates + from, nr - from, &done))
 			return;
-		from += clamp_t(unsigned int, done, 0, nr - from);
-		if (from < nr)
-			__set_bit(entry[from++], unsure);
+		if ((unsigned int)done >= nr - from)
+			break;
+		from += done;
+		__set_bit(entry[from++], unsure);
 	}
+	/* it refuses one, and says that it made all of them, or less than none */
+	while (from < nr)
+		__set_bit(entry[from++], unsure);
 }
 
 static void pv_show(struct balloon_batch *batch, unsigned int first,
