@@ -137,6 +137,7 @@ class Boot:
         elif kind == "S":
             self.screen.show(f"{self.linux} {NAMES[self.driver]}: {text}")
         elif kind == "deaf":
+            self.screen.clear()
             print(f"{text}; asked again", file=sys.stderr)
         elif kind == "T" and text.startswith("not "):
             self.trouble.append(f"{self.guest}: {text[4:]}: no")

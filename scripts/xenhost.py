@@ -68,20 +68,26 @@ class Silent(Lost):
     """The machine is there and says nothing at all, not even that it lives."""
 
 
-def run_script(name, **env):
-    """What one of our scripts prints; its messages pass through."""
-    with subprocess.Popen([os.path.join(SCRIPTS, name)], text=True,
-                          stdout=subprocess.PIPE,
-                          env=dict(os.environ, **env)) as script:
+def run_job(*command, stdout=None, **env):
+    """Its status, and what it prints where that is asked for."""
+    with subprocess.Popen(command, text=True, stdout=stdout,
+                          env=dict(os.environ, **env)) as job:
         try:
-            out = script.communicate()[0]
+            out = job.communicate()[0]
         except KeyboardInterrupt:
             # it ends its own jobs, and takes the time that this needs
-            script.terminate()
-            script.wait()
+            job.terminate()
+            job.wait()
             raise
-    if script.returncode:
-        raise SystemExit(script.returncode)
+    return job.returncode, out
+
+
+def run_script(name, **env):
+    """What one of our scripts prints; its messages pass through."""
+    status, out = run_job(os.path.join(SCRIPTS, name), stdout=subprocess.PIPE,
+                          **env)
+    if status:
+        raise SystemExit(status)
     return out.strip().splitlines()[-1]
 
 
