@@ -292,9 +292,9 @@ static const struct geometry geometries[] = {
 	{ "two and a bit", 128, 0, 257, 0, 384 },
 	{ "the space begins within a block", 128, 4, 128, 128, 128 },
 	{ "blocks of 2 GiB", 2048, 0, 1, 0, 2048 },
-	{ "blocks of 2 GiB, not aligned", 2048, 128, 2049, 2048, 4096 },
+	{ "blocks of 2 GiB, not aligned", 2048, 128, 2049, 2048, 2048 },
 	{ "blocks of 512 MiB", 512, 256, 512, 512, 512 },
-	{ "all there is", 2048, 0, 65536, 0, 65536 },
+	{ "a GiB at once", 128, 0, 65536, 0, 1024 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(geometry, geometries, name);
@@ -322,6 +322,20 @@ static void hotplug_geometry(struct kunit *test)
 			IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY);
 	KUNIT_EXPECT_PTR_EQ(test, res->parent, &iomem_resource);
 	KUNIT_EXPECT_EQ(test, world->prepared, mib(g->added));
+}
+
+/* Where a GiB is not free in one piece, less is taken; as long as there is any. */
+static void hotplug_crowded(struct kunit *test)
+{
+	world->block = 128 << 20;
+	world->where.end = world->where.start + 448 * (u64)SZ_1M - 1;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
+			mib(256));
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
+			mib(128));
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
+			-EBUSY);
+	KUNIT_EXPECT_EQ(test, world->nr_res, 2);
 }
 
 /* Ranges follow each other, and never overlap. */
@@ -613,6 +627,7 @@ static void hotplug_remove_undone(struct kunit *test)
 
 static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE_PARAM(hotplug_geometry, geometry_gen_params),
+	KUNIT_CASE(hotplug_crowded),
 	KUNIT_CASE(hotplug_twice),
 	KUNIT_CASE(hotplug_last_pfn),
 	KUNIT_CASE(hotplug_refused),

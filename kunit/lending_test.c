@@ -157,29 +157,36 @@ static void lending_cap(struct kunit *test)
 static void lending_in_use(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct page *used, *private, *foreign;
+	struct page *used, *private, *foreign, *mapped;
 
 	sim_list_hole(sim, 4);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	mapped = sim->lent[11];
 	used = sim->lent[3];
 	private = sim->lent[7];
 	foreign = sim->lent[15];
 	get_page(used);
 	SetPagePrivate(private);
 	SetPageForeign(foreign);
+	get_page(mapped);
+	atomic_set(&mapped->_mapcount, 0);
 	sim_return(sim, 0, 16);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 3);
-	KUNIT_EXPECT_EQ(test, sim_listed(sim), 13);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 4);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 12);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mapped->_mapcount), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
 	KUNIT_EXPECT_TRUE(test, PageOffline(used));
 	put_page_testzero(used);
 	ClearPagePrivate(private);
 	ClearPageForeign(foreign);
+	atomic_set(&mapped->_mapcount, -1);
+	put_page_testzero(mapped);
+	__SetPageOffline(mapped);
 	/* and never lent or populated again */
 	sim_target(sim, SIM_PAGES + 16);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 3);
+	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 4);
 }
 
 /* What a borrower left in a page does not stay there. */

@@ -536,6 +536,11 @@ static long sim_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	return added ?: -ENOMEM;
 }
 
+static bool sim_hotplug_possible(void)
+{
+	return the_sim->hotplug || the_sim->hotplug_errno != -EOPNOTSUPP;
+}
+
 static bool sim_for_lending(void)
 {
 	return the_sim->for_lending;
@@ -593,6 +598,8 @@ static void stub_hotplug(struct kunit *test)
 				   sim_hotplug_next);
 	stub_removal(test);
 	kunit_activate_static_stub(test, balloon_hotplug_add, sim_hotplug_add);
+	kunit_activate_static_stub(test, balloon_hotplug_possible,
+				   sim_hotplug_possible);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   sim_for_lending);
 }
@@ -843,7 +850,8 @@ static unsigned long check_page(struct sim *sim, unsigned long pfn,
 	default:
 		break;
 	}
-	if (PageOffline(page)) {
+	/* one that is mapped cannot be marked */
+	if (PageOffline(page) || folio_mapped(page_folio(page))) {
 		++*quarantined;
 		if (page_private(page))
 			sim_fail(sim, "page %#lx has a tag and is on no list",

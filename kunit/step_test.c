@@ -7,12 +7,16 @@
  */
 
 #include <kunit/test.h>
+#include <kunit/test-bug.h>
 #include <linux/cma.h>
 #include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/suspend.h>
+#include <xen/interface/xen.h>
+#include <xen/interface/memory.h>
 #include <xen/mem-reservation.h>
 
 #include "sim.h"
@@ -782,6 +786,93 @@ static void step_unreachable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 }
 
+/* The same where the domain may not have more either. */
+static void step_unreachable_cap(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->cap = sim->nr_in;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	expect_met(sim);
+}
+
+/* What is lent is not lost: the guest has it once it comes back. */
+static void step_unreachable_lent(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), 0);
+	/* nothing was asked for that cannot be */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	/* and now something is */
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.error.err, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	sim->b.flags = 0;
+	sim_return(sim, 0, 100);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+}
+
+/* --- others are faster, or in a hurry ------------------------------------------------ */
+
+/* A lender comes between the plan and the step. */
+static long count_and_take(unsigned int cmd)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	if (cmd != XENMEM_maximum_reservation)
+		return 0;
+	KUNIT_EXPECT_EQ(test, sim_borrow(test->priv, 16), 0);
+	return LONG_MAX;
+}
+
+static void step_lender_was_faster(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct balloon_ops ops = *sim->b.ops;
+
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	ops.count = count_and_take;
+	sim->b.ops = &ops;
+	/* Xen was not asked, so this was no try */
+	KUNIT_EXPECT_EQ(test, xen_balloon_step(&sim->b), 0);
+	KUNIT_EXPECT_EQ(test, sim->nr_lent, 16);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	sim_return(sim, 0, 16);
+}
+
+/* Who waits for the one that moves memory does not wait for many pages. */
+static void step_in_demand(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	/* single pages: 2 MiB are had at once, or not at all */
+	sim->faults.alloc_order = 0;
+	sim_target(sim, SIM_PAGES - 64);
+	sim->freezing = true;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 1);
+	sim->freezing = false;
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
 	defined(CONFIG_MEMORY_HOTREMOVE)
 /* --- blocks that were added and are not needed any more ---------------------------- */
@@ -831,6 +922,49 @@ static void step_tidy_refused(struct kunit *test)
 	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 2);
+}
+
+/* Nor does a target that cannot be met keep it, or that min_kb holds back. */
+static void step_tidy_low(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim->b.floor = SIM_PAGES;
+	sim_target(sim, SIM_PAGES - 1);
+	KUNIT_EXPECT_LE(test, sim_step(sim), 5L * HZ);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	sim->b.idle_since = jiffies - 5 * HZ;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+}
+
+/* While the guest hibernates, blocks stay as they are. */
+static void step_hibernates(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim->b.idle_since = jiffies - 50 * HZ;
+	balloon_hibernation(NULL, PM_HIBERNATION_PREPARE, NULL);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	sim->hotplug = HUGE;
+	sim_target(sim, SIM_PAGES + 2 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.error.err, -EBUSY);
+	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
+	sim->b.flags = 0;
+	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim->auto_online = true;
+	sim_settle(sim, 20);
+	expect_met(sim);
 }
 
 /* A PV guest keeps its blocks. */
@@ -1005,10 +1139,16 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_add_cap),
 #endif
 	KUNIT_CASE(step_unreachable),
+	KUNIT_CASE(step_unreachable_cap),
+	KUNIT_CASE(step_unreachable_lent),
+	KUNIT_CASE(step_lender_was_faster),
+	KUNIT_CASE(step_in_demand),
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
 	defined(CONFIG_MEMORY_HOTREMOVE)
 	KUNIT_CASE(step_tidy),
 	KUNIT_CASE(step_tidy_refused),
+	KUNIT_CASE(step_tidy_low),
+	KUNIT_CASE(step_hibernates),
 	KUNIT_CASE(step_tidy_pv),
 #ifdef CONFIG_CONTIG_ALLOC
 	KUNIT_CASE(step_added_first),

@@ -29,6 +29,17 @@ void __xenmem_reservation_va_mapping_update(unsigned long count,
 					    xen_pfn_t *frames);
 void __xenmem_reservation_va_mapping_reset(unsigned long count,
 					   struct page **pages);
+#else
+static inline void __xenmem_reservation_va_mapping_update(unsigned long count,
+							  struct page **pages,
+							  xen_pfn_t *frames)
+{
+}
+
+static inline void __xenmem_reservation_va_mapping_reset(unsigned long count,
+							 struct page **pages)
+{
+}
 #endif
 
 /**
@@ -43,10 +54,8 @@ static inline void xenmem_reservation_va_mapping_update(unsigned long count,
 							struct page **pages,
 							xen_pfn_t *frames)
 {
-#ifdef CONFIG_XEN_HAVE_PVMMU
 	if (xen_pv_domain())
 		__xenmem_reservation_va_mapping_update(count, pages, frames);
-#endif
 }
 
 /**
@@ -59,10 +68,8 @@ static inline void xenmem_reservation_va_mapping_update(unsigned long count,
 static inline void xenmem_reservation_va_mapping_reset(unsigned long count,
 						       struct page **pages)
 {
-#ifdef CONFIG_XEN_HAVE_PVMMU
 	if (xen_pv_domain())
 		__xenmem_reservation_va_mapping_reset(count, pages);
-#endif
 }
 
 int xenmem_reservation_increase(int count, xen_pfn_t *frames);

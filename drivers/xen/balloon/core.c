@@ -22,7 +22,9 @@
  * memory into them.
  *
  * A page of which nobody can tell whether Xen has it is quarantined: it is
- * counted, stays PageOffline for good, and nobody uses it.
+ * counted, stays PageOffline for good, and nobody uses it.  So is a page that
+ * somebody still uses when it comes back from a lender; one that is mapped stays
+ * as it is.
  *
  * So a page is always in exactly one place: with the kernel (current_pages),
  * in the balloon, lent, quarantined, or added and not online yet.
@@ -75,8 +77,11 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
+#include <linux/suspend.h>
 #include <linux/timekeeping.h>
 
+#include <xen/interface/xen.h>
+#include <xen/interface/memory.h>
 #include <xen/mem-reservation.h>
 
 #include "internal.h"
@@ -107,7 +112,7 @@
 /* Pieces of added memory that one step tries to get. */
 #define MOST_PIECES	4
 
-/* How long a target has been met before empty memory blocks are removed. */
+/* How long a guest does not grow before empty memory blocks are removed. */
 #define SETTLED_TIME	(5 * HZ)
 
 /*
@@ -115,6 +120,9 @@
  * clearing it: what the domain has beside its memory map, and some.
  */
 #define SURE_PAGES	1024
+
+/* How long single pages are collected for one hypercall. */
+#define MOST_COLLECT	(HZ / 50)
 
 /* How long the worker goes on giving after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
@@ -220,7 +228,7 @@ static void refused(struct xen_balloon *b, enum balloon_refusal what, int err)
 /**
  * xen_balloon_quarantine - put pages away for good
  * @b: the instance
- * @page: the first of them; marked, on no list
+ * @page: the first of them; on no list
  * @nr_pages: how many
  *
  * Context: lock is held.
@@ -325,6 +333,14 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 }
 
 /* --- inflating ---------------------------------------------------------------- */
+
+/* How long nothing is given yet, in jiffies; 0: no hold. */
+static long hold_left(const struct xen_balloon *b)
+{
+	s64 left = atomic64_read(&b->hold_until) - get_jiffies_64();
+
+	return max(left, 0LL);
+}
 
 /**
  * xen_balloon_available - what the guest could spare
@@ -465,11 +481,23 @@ static bool xen_scrubs(struct xen_balloon *b)
 	return b->xen_scrubs;
 }
 
+/* Whether there is something better to do than to look for more single pages,
+ * for which the allocator may have to write others to a disk: somebody is out of
+ * memory and waits for batch_lock, everything is to stand still, there is another
+ * target, or it takes long.
+ */
+static bool in_demand(struct xen_balloon *b, unsigned long since)
+{
+	return hold_left(b) || xen_balloon_freezing() ||
+	       test_bit(BALLOON_NEW_TARGET, &b->flags) ||
+	       time_after(jiffies, since + MOST_COLLECT);
+}
+
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
 	struct balloon_batch *batch = &b->batch;
-	unsigned long blocks;
+	unsigned long blocks, since = jiffies;
 	struct page *page;
 	unsigned int most;
 
@@ -509,6 +537,8 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		if (!page)
 			break;
 		add_entries(batch, page, 1);
+		if (in_demand(b, since))
+			break;
 	}
 }
 
@@ -750,10 +780,10 @@ static unsigned long deflate_any(struct xen_balloon *b, unsigned long want,
 	return moved;
 }
 
-/* One bounded piece of deflating: pages that the guest got.  Context:
- * batch_lock is held, lock is not.
+/* One bounded piece of deflating.  Context: batch_lock is held, lock is not.
+ * Return: pages that the guest got; -EAGAIN where a lender was faster.
  */
-static unsigned long deflate(struct xen_balloon *b, unsigned long want)
+static long deflate(struct xen_balloon *b, unsigned long want)
 {
 	enum balloon_refusal why = BALLOON_REFUSED_HOST;
 	unsigned long moved = 0;
@@ -764,10 +794,12 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 		want = min_t(unsigned long, want, balloon_room(b->ops));
 	if (want)
 		moved = deflate_any(b, want, &all);
-	if (moved || all)
+	if (moved)
 		return moved;
+	if (all)
+		return -EAGAIN;
 
-	if (!balloon_room(b->ops))
+	if (!want || !balloon_room(b->ops))
 		why = BALLOON_REFUSED_CAP;
 	mutex_lock(&b->lock);
 	refused(b, why, -ENOMEM);
@@ -776,14 +808,6 @@ static unsigned long deflate(struct xen_balloon *b, unsigned long want)
 }
 
 /* --- a guest that is out of memory ---------------------------------------------- */
-
-/* How long nothing is given yet, in jiffies; 0: no hold. */
-static long hold_left(const struct xen_balloon *b)
-{
-	s64 left = atomic64_read(&b->hold_until) - get_jiffies_64();
-
-	return max(left, 0LL);
-}
 
 /* As much as there is at once.  Context: batch_lock is held, lock is not. */
 static unsigned long take_back(struct xen_balloon *b)
@@ -822,7 +846,7 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 	unsigned long late = jiffies + RESCUE_WAIT, got;
 
 	atomic64_set(&b->hold_until, get_jiffies_64() + HOLD_SECONDS * HZ);
-	/* a step does not wait for memory, but a lender may */
+	/* a step ends with the page that it waits for, and so does a lender */
 	while (!mutex_trylock(&b->batch_lock)) {
 		if (time_after(jiffies, late))
 			return 0;
@@ -857,6 +881,8 @@ long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 	long added;
 
 	lockdep_assert_held(&b->batch_lock);
+	if (b->hibernating)
+		return -EBUSY;
 	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
 	if (added > 0) {
 		mutex_lock(&b->lock);
@@ -866,42 +892,59 @@ long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 	return added;
 }
 
+/* What cannot be is no target; but what is lent comes back. */
+static void settle_target(struct xen_balloon *b)
+{
+	unsigned long target = READ_ONCE(b->stats->target_pages), most;
+
+	mutex_lock(&b->lock);
+	most = b->stats->current_pages + b->stats->target_unpopulated;
+	if (target > most) {
+		refused(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
+		/* not one that somebody writes now */
+		cmpxchg(&b->stats->target_pages, target, most);
+	}
+	mutex_unlock(&b->lock);
+}
+
 /* Get struct pages for @want more than there are.  Context: batch_lock is held,
  * lock is not.  Return: pages that were added.
  */
 static unsigned long add(struct xen_balloon *b, unsigned long want)
 {
-	enum balloon_refusal why = BALLOON_REFUSED_CAP;
-	long room = balloon_room(b->ops), added = -ENOMEM;
+	enum balloon_refusal why = BALLOON_REFUSED_ADD;
+	long room, added = -ENOMEM;
 
+	if (!balloon_hotplug_possible()) {
+		settle_target(b);
+		return 0;
+	}
+	room = balloon_room(b->ops);
 	/* nothing could be put behind more than the domain may have */
-	if (room) {
-		why = BALLOON_REFUSED_ADD;
+	if (room)
 		added = xen_balloon_add_memory(b, min_t(unsigned long, want,
 							room));
-		if (added > 0)
-			return added;
-	}
+	else
+		why = BALLOON_REFUSED_CAP;
+	if (added > 0)
+		return added;
 	mutex_lock(&b->lock);
 	refused(b, why, added);
 	set_state(b, why == BALLOON_REFUSED_CAP ? BALLOON_HOST_FULL :
 						  BALLOON_ADDING);
-	/* a target that will never be met must settle */
-	if (added == -EOPNOTSUPP)
-		WRITE_ONCE(b->stats->target_pages, b->stats->current_pages);
 	mutex_unlock(&b->lock);
 	return 0;
 }
 
-/* The target is met: blocks with nothing in them can go, one a step.  Context:
- * batch_lock is held, lock is not.  Return: jiffies to wait.
+/* The guest does not grow: blocks with nothing in them can go, one a step.
+ * Context: batch_lock is held, lock is not.  Return: jiffies to wait.
  */
 static long tidy(struct xen_balloon *b)
 {
 	unsigned long settled = b->idle_since + SETTLED_TIME;
 	long removed;
 
-	if (b->ops->keeps_blocks || b->blocks_stay ||
+	if (b->ops->keeps_blocks || b->blocks_stay || b->hibernating ||
 	    !balloon_hotplug_removable())
 		return MAX_SCHEDULE_TIMEOUT;
 	if (time_before(jiffies, settled))
@@ -914,6 +957,51 @@ static long tidy(struct xen_balloon *b)
 	mutex_unlock(&b->lock);
 	b->blocks_stay = removed <= 0;
 	return 0;
+}
+
+/* --- what a debug kernel asserts --------------------------------------------------- */
+
+/* What both sides count, in pages of the guest and frames of Xen. */
+struct balance {
+	long held;
+	long lost;
+	long frames;
+};
+
+/* Context: batch_lock is held, lock is not. */
+static struct balance take_balance(struct xen_balloon *b)
+{
+	struct balance now = {};
+
+	if (!IS_ENABLED(CONFIG_XEN_BALLOON_DEBUG))
+		return now;
+	mutex_lock(&b->lock);
+	now.held = b->stats->current_pages;
+	now.lost = b->quarantined;
+	mutex_unlock(&b->lock);
+	now.frames = b->ops->count(XENMEM_current_reservation);
+	return now;
+}
+
+/*
+ * A step changes both counts by as much, but for what it put into quarantine.
+ * Xen keeps counting a frame that it took while another domain maps it, or
+ * that it had promised on demand; never one that it did not take, nor fewer
+ * than it gave.  Context: batch_lock is held, lock is not.
+ */
+static void check_balance(struct xen_balloon *b, const struct balance *before)
+{
+	struct balance now = take_balance(b);
+	long held = (now.held - before->held) * (long)XEN_PFN_PER_PAGE;
+	long lost = (now.lost - before->lost) * (long)XEN_PFN_PER_PAGE;
+	long frames = now.frames - before->frames;
+
+	if (!IS_ENABLED(CONFIG_XEN_BALLOON_DEBUG) ||
+	    now.frames < 0 || before->frames < 0)
+		return;
+	WARN_ONCE(frames < held || (held > 0 && frames > held + lost),
+		  "xen:balloon: a step moved %ld frames, %ld unknown, and Xen counts %ld\n",
+		  held, lost, frames);
 }
 
 /* --- the step ------------------------------------------------------------------- */
@@ -986,6 +1074,12 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 			pr_info("waiting for %lu KiB of added memory to be set online\n",
 				plan->nr_pages << (PAGE_SHIFT - 10));
 		return MAX_SCHEDULE_TIMEOUT;
+	case BALLOON_ADDING:
+		/* nothing is missing but what is lent; its return wakes us */
+		if (!balloon_hotplug_possible())
+			return b->stats->target_unpopulated ?
+			       MAX_SCHEDULE_TIMEOUT : 0;
+		break;
 	default:
 		break;
 	}
@@ -1033,10 +1127,12 @@ static bool still_full(struct xen_balloon *b, enum balloon_state next)
 long xen_balloon_step(struct xen_balloon *b)
 {
 	struct balloon_plan plan;
-	unsigned long moved = 0;
+	struct balance before;
+	long moved = 0;
 	long delay, idle = MAX_SCHEDULE_TIMEOUT;
 
 	mutex_lock(&b->batch_lock);
+	before = take_balance(b);
 	mutex_lock(&b->lock);
 	if (test_and_clear_bit(BALLOON_NEW_TARGET, &b->flags)) {
 		balloon_policy_progress(b->stats);
@@ -1065,16 +1161,22 @@ long xen_balloon_step(struct xen_balloon *b)
 		moved = add(b, plan.nr_pages);
 		break;
 	case BALLOON_IDLE:
+	case BALLOON_GUEST_LOW:
 		idle = tidy(b);
 		break;
 	default:
 		break;
 	}
+	check_balance(b, &before);
 
 	mutex_lock(&b->lock);
-	if (moved)
+	if (moved > 0) {
 		set_state(b, plan.state);
-	delay = min(conclude(b, &plan, moved), idle);
+		if (plan.state != BALLOON_INFLATING)
+			b->idle_since = jiffies;
+	}
+	/* what has changed meanwhile was no try in vain */
+	delay = moved < 0 ? 0 : min(conclude(b, &plan, moved), idle);
 	mutex_unlock(&b->lock);
 	mutex_unlock(&b->batch_lock);
 
@@ -1169,6 +1271,40 @@ void balloon_set_new_target(unsigned long pages)
 }
 EXPORT_SYMBOL_GPL(balloon_set_new_target);
 
+/* --- hibernation ------------------------------------------------------------------- */
+
+/*
+ * Who hibernates holds the lock that adding and removing memory blocks needs,
+ * from before the worker is asked to stand still.  So it stays away from that
+ * lock all the time.
+ */
+VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
+					 unsigned long event, void *data)
+{
+	struct xen_balloon *b = xen_balloon_instance();
+
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		mutex_lock(&b->batch_lock);
+		b->hibernating = true;
+		mutex_unlock(&b->batch_lock);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		mutex_lock(&b->batch_lock);
+		b->hibernating = false;
+		mutex_unlock(&b->batch_lock);
+		xen_balloon_kick(b);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block hibernation_nb = {
+	.notifier_call = balloon_hibernation,
+};
+
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 static void pages_online(struct page *page, unsigned long nr_pages)
 {
@@ -1203,6 +1339,8 @@ static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
 	unsigned long i;
 
 	mutex_lock(&b->lock);
+	/* somebody else may have set it offline, and online again, before */
+	b->leaving = 0;
 	/* a lender may have been faster: then the offlining fails */
 	if (balloon_pages_cover(start_pfn, nr_pages)) {
 		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
@@ -1288,6 +1426,7 @@ int __init xen_balloon_start(struct xen_balloon *b)
 	struct task_struct *task;
 
 	watch_blocks();
+	register_pm_notifier(&hibernation_nb);
 	balloon_debugfs_init(b);
 	task = kthread_run(balloon_worker, b, "xen-balloon");
 	if (IS_ERR(task))

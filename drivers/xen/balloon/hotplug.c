@@ -28,6 +28,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
 #include <linux/xarray.h>
@@ -42,6 +43,9 @@
 static DEFINE_XARRAY(blocks);
 
 VISIBLE_IF_KUNIT const struct balloon_hotplug_client *balloon_client;
+
+/* Pages that are added at once, since to prepare them takes time; or a block. */
+#define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
 
 static int for_lending;
 
@@ -167,10 +171,13 @@ static struct notifier_block memory_nb = {
 
 /* --- adding ------------------------------------------------------------------ */
 
-/* A free range of physical addresses, in the resource tree. */
+/* A free range of physical addresses, in the resource tree; of @nr_pages, or of
+ * fewer where that many are not free in one piece.
+ */
 static struct resource *reserve_range(const struct balloon_ops *ops,
 				      unsigned long nr_pages)
 {
+	unsigned long block = balloon_block_pages();
 	struct range where = balloon_addable();
 	struct resource *res;
 	int ret;
@@ -183,11 +190,14 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 		return ERR_PTR(-ENOMEM);
 	res->name = "System RAM";
 	res->flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY;
-	ret = allocate_resource(&iomem_resource, res,
-				(resource_size_t)nr_pages << PAGE_SHIFT,
-				where.start, where.end,
-				(resource_size_t)balloon_block_pages() << PAGE_SHIFT,
-				NULL, NULL);
+	do {
+		ret = allocate_resource(&iomem_resource, res,
+					(resource_size_t)nr_pages << PAGE_SHIFT,
+					where.start, where.end,
+					(resource_size_t)block << PAGE_SHIFT,
+					NULL, NULL);
+		nr_pages = rounddown(nr_pages / 2, block);
+	} while (ret == -EBUSY && nr_pages);
 	if (ret) {
 		kfree(res);
 		return ERR_PTR(ret);
@@ -201,7 +211,8 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
  * @want: pages
  * @available: pages that the guest can spare for their structures
  *
- * Adds whole blocks, perhaps for a part of @want only.  Where auto_online_blocks
+ * Adds whole blocks, perhaps for a part of @want only: no more at once than can
+ * be prepared in a moment.  Where auto_online_blocks
  * says so they are online on return, else somebody has to set them online.
  *
  * Context: may sleep; the locks of the instance that the online callback takes
@@ -217,6 +228,7 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	int ret;
 
 	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
+	want = min(want, max(MOST_ADDED, balloon_block_pages()));
 	nr_pages = balloon_policy_add(want, available, balloon_block_pages(),
 				      sizeof(struct page));
 	if (!balloon_hotplug_possible())
@@ -227,6 +239,7 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	pfn = PHYS_PFN(res->start);
+	nr_pages = PHYS_PFN(resource_size(res));
 	ret = note_blocks(pfn, nr_pages);
 	if (ret)
 		goto err_res;

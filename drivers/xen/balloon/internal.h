@@ -294,6 +294,11 @@ static inline bool balloon_hotplug_for_lending(void)
 	return false;
 }
 
+static inline bool balloon_hotplug_possible(void)
+{
+	return false;
+}
+
 static inline unsigned long balloon_most_pages(void)
 {
 	return ULONG_MAX >> PAGE_SHIFT;
@@ -390,7 +395,8 @@ struct balloon_error {
  * @no_huge_until: jiffies; until then 2 MiB is not asked of Xen
  * @no_huge: @no_huge_until is valid
  * @added_pfn: where the search for added memory to give back stands
- * @idle_since: jiffies; when the target was met
+ * @idle_since: jiffies; when the target was met, or memory last came
+ * @hibernating: memory blocks must be left alone
  * @blocks_stay: a block could not be removed: not tried again until the target
  *	changes
  * @xen_scrubs: as long as much was populated on demand and is not given back,
@@ -429,6 +435,7 @@ struct xen_balloon {
 	bool no_huge;
 	unsigned long added_pfn;
 	unsigned long idle_since;
+	bool hibernating;
 	bool blocks_stay;
 	bool xen_scrubs;
 
@@ -510,6 +517,10 @@ void balloon_xenbus_init(void);
 /* --- what only tests call from outside ------------------------------------- */
 
 #if IS_ENABLED(CONFIG_KUNIT)
+struct notifier_block;
+
+int balloon_hibernation(struct notifier_block *nb, unsigned long event,
+			void *data);
 long balloon_hypercall(unsigned int cmd, void *arg);
 bool balloon_gives_first(struct xen_balloon *b, unsigned long *asked);
 int balloon_worker(void *data);
@@ -527,7 +538,6 @@ void balloon_pv_apply(struct mmu_update *updates, const u16 *entry,
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 struct memory_notify;
-struct notifier_block;
 struct resource;
 
 extern const struct balloon_hotplug_client *balloon_client;

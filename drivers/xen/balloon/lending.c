@@ -61,15 +61,18 @@ void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 	for (i = 0; i < nr_pages; i++) {
 		if (!pages[i])
 			continue;
+		nr++;
+		/* whoever maps it finds it as it was */
+		if (folio_mapped(page_folio(pages[i])))
+			continue;
 		balloon_pages_clean(pages[i], 1);
 		balloon_pages_mark(pages[i], 1);
-		nr++;
 	}
 	mutex_lock(&b->lock);
 	for (i = 0; i < nr_pages; i++) {
 		if (!pages[i])
 			continue;
-		if (in_use(pages[i]))
+		if (!PageOffline(pages[i]) || in_use(pages[i]))
 			xen_balloon_quarantine(b, pages[i], 1);
 		else
 			balloon_pages_add(&b->pages, pages[i], 1);

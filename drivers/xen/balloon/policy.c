@@ -70,13 +70,15 @@ struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
 	if (view->listed)
 		return (struct balloon_plan){ BALLOON_DEFLATING, want };
 
-	/* what has no struct page yet; the rest is not online yet */
+	/* what was added and is not online yet comes before more of it */
 	holes = view->total_pages > view->lent ?
 		view->total_pages - view->lent : 0;
-	if (view->target_pages > holes)
-		return (struct balloon_plan){ BALLOON_ADDING,
-					      view->target_pages - holes };
-	return (struct balloon_plan){ BALLOON_WAIT_ONLINE, want };
+	if (holes > view->current_pages)
+		return (struct balloon_plan){ BALLOON_WAIT_ONLINE,
+					      min(want, holes -
+							view->current_pages) };
+	return (struct balloon_plan){ BALLOON_ADDING,
+				      view->target_pages - holes };
 }
 
 /**
