@@ -179,6 +179,7 @@ take_host() {
 # guest_save and guest_restore: to a file and back; ID follows
 guest_save() {
 	stage "saving $NAME"
+	_frozen=$(frozen_times | wc -l)
 	xl save "$NAME" /tmp/save.$NAME >/tmp/save.log 2>&1
 }
 
@@ -187,6 +188,17 @@ guest_restore() {
 	xl restore /tmp/save.$NAME >/tmp/save.log 2>&1 || return
 	ID=$(xl domid "$NAME")
 	guest_answers 60
+}
+
+# frozen: ms until the kernel's threads stood still in the last save, as the
+# guest's kernel says it
+frozen() {
+	frozen_times | tail -n +$((_frozen + 1)) | tail -n 1
+}
+
+frozen_times() {
+	sed -n 's/.*remaining freezable tasks completed (elapsed 0*\([0-9]*\)\.\([0-9]*\) .*/\1\2/p' \
+		"/var/log/xen/console/guest-$NAME.log" | sed 's/^0*\([0-9]\)/\1/'
 }
 
 # --- facts
