@@ -100,6 +100,32 @@ static void policy_plan(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, plan.nr_pages, c->nr_pages);
 }
 
+/* --- what Xen counts ----------------------------------------------------------- */
+
+static void policy_balanced(struct kunit *test)
+{
+	long kept = 0;
+
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(0, 0, 0, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(-512, 0, -512, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(512, 0, 512, &kept));
+	/* one that it did not know of, Xen's or not */
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(7, 1, 7, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(7, 1, 8, &kept));
+	kept = 0;
+	/* Xen took one that the guest keeps, gave fewer, or more */
+	KUNIT_EXPECT_FALSE(test, balloon_policy_balanced(0, 0, -1, &kept));
+	KUNIT_EXPECT_FALSE(test, balloon_policy_balanced(-5, 0, -6, &kept));
+	KUNIT_EXPECT_FALSE(test, balloon_policy_balanced(5, 0, 4, &kept));
+	KUNIT_EXPECT_FALSE(test, balloon_policy_balanced(5, 1, 7, &kept));
+	/* somebody maps three that were released, and ends that one by one */
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(-5, 0, -2, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(0, 0, -1, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(9, 0, 8, &kept));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_balanced(-9, 0, -10, &kept));
+	KUNIT_EXPECT_FALSE(test, balloon_policy_balanced(0, 0, -1, &kept));
+}
+
 /* --- backing off --------------------------------------------------------------- */
 
 static void policy_delays(struct kunit *test)
@@ -317,6 +343,7 @@ static void policy_kb_to_pages(struct kunit *test)
 
 static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE_PARAM(policy_plan, plan_gen_params),
+	KUNIT_CASE(policy_balanced),
 	KUNIT_CASE(policy_delays),
 	KUNIT_CASE_PARAM(policy_delay, delay_gen_params),
 	KUNIT_CASE(policy_cancel),

@@ -476,6 +476,11 @@ static bool sim_freezing(void)
 	return the_sim->freezing;
 }
 
+static bool sim_took_long(unsigned long since)
+{
+	return the_sim->took_long;
+}
+
 static unsigned long sim_available(void)
 {
 	return the_sim->available;
@@ -1086,6 +1091,7 @@ int sim_test_init(struct kunit *test)
 				   sim_free_blocks);
 	kunit_activate_static_stub(test, xen_balloon_instance, sim_instance);
 	kunit_activate_static_stub(test, xen_balloon_freezing, sim_freezing);
+	kunit_activate_static_stub(test, xen_balloon_took_long, sim_took_long);
 	stub_hotplug(test);
 	return 0;
 }

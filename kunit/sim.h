@@ -83,6 +83,7 @@ struct sim_faults {
  * @gone: the first page of what was removed
  * @removals: how often removing was tried
  * @freezing: the worker is asked to stand still
+ * @took_long: every page that is allocated takes its time
  * @added: added pages that are not online: first of each 2 MiB
  * @nr_added: entries of @added
  * @available: what the guest can spare, pages
@@ -129,6 +130,7 @@ struct sim {
 	struct page *gone;
 	unsigned int removals;
 	bool freezing;
+	bool took_long;
 	struct page *added[8];
 	unsigned int nr_added;
 	unsigned long available;

@@ -824,6 +824,27 @@ static void step_unreachable_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
 }
 
+/* Also where the host had no more for the pages that were lent then. */
+static void step_unreachable_host(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	sim->b.flags = 0;
+	sim_return(sim, 0, 16);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim->host = LONG_MAX;
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
 /* --- others are faster, or in a hurry ------------------------------------------------ */
 
 /* A lender comes between the plan and the step. */
@@ -840,7 +861,8 @@ static long count_and_take(unsigned int cmd)
 static void step_lender_was_faster(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct balloon_ops ops = *sim->b.ops;
+	const struct balloon_ops *theirs = sim->b.ops;
+	struct balloon_ops ops = *theirs;
 
 	sim_list_hole(sim, 4);
 	sim->host = 0;
@@ -854,7 +876,22 @@ static void step_lender_was_faster(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xen_balloon_step(&sim->b), 0);
 	KUNIT_EXPECT_EQ(test, sim->nr_lent, 16);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	sim->b.ops = theirs;
 	sim_return(sim, 0, 16);
+}
+
+/* Somebody writes a target, or is out of memory, while a page is allocated. */
+static struct page *alloc_and_write(gfp_t gfp, unsigned int order)
+{
+	set_bit(BALLOON_NEW_TARGET, &xen_balloon_instance()->flags);
+	return order ? NULL : alloc_page(gfp);
+}
+
+static struct page *alloc_and_hold(gfp_t gfp, unsigned int order)
+{
+	atomic64_set(&xen_balloon_instance()->hold_until,
+		     get_jiffies_64() + 100 * HZ);
+	return order ? NULL : alloc_page(gfp);
 }
 
 /* Who waits for the one that moves memory does not wait for many pages. */
@@ -865,12 +902,20 @@ static void step_in_demand(struct kunit *test)
 	/* single pages: 2 MiB are had at once, or not at all */
 	sim->faults.alloc_order = 0;
 	sim_target(sim, SIM_PAGES - 64);
-	sim->freezing = true;
+	sim->took_long = true;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 1);
-	sim->freezing = false;
-	sim_settle(sim, 20);
-	expect_met(sim);
+	sim->took_long = false;
+	kunit_activate_static_stub(test, xen_balloon_alloc, alloc_and_write);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 2);
+	kunit_activate_static_stub(test, xen_balloon_alloc, alloc_and_hold);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 3);
+	/* a lender has the lock until it has all of them */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 20), 0);
+	KUNIT_EXPECT_LE(test, sim->calls, 4);
+	sim_return(sim, 0, 20);
 }
 
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
@@ -942,6 +987,28 @@ static void step_tidy_low(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 }
 
+/* What a guest lacks may be the page structures of a block; but a guest that just
+ * had memory back may want more of it.
+ */
+static void step_tidy_nothing_left(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim->available = 0;
+	sim_target(sim, SIM_PAGES - 1);
+	sim->b.idle_since = jiffies - 5 * HZ;
+	atomic64_set(&sim->b.hold_until, get_jiffies_64() + 100 * HZ);
+	KUNIT_EXPECT_GT(test, sim_step(sim), 90L * HZ);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	atomic64_set(&sim->b.hold_until, 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	/* and that was no try in vain */
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+}
+
 /* While the guest hibernates, blocks stay as they are. */
 static void step_hibernates(struct kunit *test)
 {
@@ -953,14 +1020,24 @@ static void step_hibernates(struct kunit *test)
 	balloon_hibernation(NULL, PM_HIBERNATION_PREPARE, NULL);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+
 	sim->hotplug = HUGE;
+	balloon_hibernation(NULL, PM_RESTORE_PREPARE, NULL);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
-	KUNIT_EXPECT_EQ(test, sim->b.error.err, -EBUSY);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	/* nor for a lender */
+	sim->for_lending = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
+	sim_return(sim, 0, 1);
 	sim->b.flags = 0;
-	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
+	balloon_hibernation(NULL, PM_POST_RESTORE, NULL);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
 	sim->auto_online = true;
 	sim_settle(sim, 20);
@@ -1141,6 +1218,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_unreachable),
 	KUNIT_CASE(step_unreachable_cap),
 	KUNIT_CASE(step_unreachable_lent),
+	KUNIT_CASE(step_unreachable_host),
 	KUNIT_CASE(step_lender_was_faster),
 	KUNIT_CASE(step_in_demand),
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
@@ -1148,6 +1226,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_tidy),
 	KUNIT_CASE(step_tidy_refused),
 	KUNIT_CASE(step_tidy_low),
+	KUNIT_CASE(step_tidy_nothing_left),
 	KUNIT_CASE(step_hibernates),
 	KUNIT_CASE(step_tidy_pv),
 #ifdef CONFIG_CONTIG_ALLOC

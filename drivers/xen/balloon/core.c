@@ -481,23 +481,34 @@ static bool xen_scrubs(struct xen_balloon *b)
 	return b->xen_scrubs;
 }
 
+/**
+ * xen_balloon_took_long - whether single pages were collected for long enough
+ * @since: jiffies; the beginning
+ *
+ * Return: true after 20 ms.
+ */
+bool xen_balloon_took_long(unsigned long since)
+{
+	BALLOON_STUB(xen_balloon_took_long, since);
+	return time_after(jiffies, since + MOST_COLLECT);
+}
+
 /* Whether there is something better to do than to look for more single pages,
  * for which the allocator may have to write others to a disk: somebody is out of
- * memory and waits for batch_lock, everything is to stand still, there is another
- * target, or it takes long.
+ * memory and waits for batch_lock, or there is another target.  A lender keeps
+ * that lock until it has all that it wants, so it is not asked.
  */
-static bool in_demand(struct xen_balloon *b, unsigned long since)
+static bool in_demand(struct xen_balloon *b)
 {
-	return hold_left(b) || xen_balloon_freezing() ||
-	       test_bit(BALLOON_NEW_TARGET, &b->flags) ||
-	       time_after(jiffies, since + MOST_COLLECT);
+	return hold_left(b) || test_bit(BALLOON_NEW_TARGET, &b->flags);
 }
 
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */
 static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 {
 	struct balloon_batch *batch = &b->batch;
-	unsigned long blocks, since = jiffies;
+	bool lender = gfp != GFP_BALLOON;
+	unsigned long blocks, since;
 	struct page *page;
 	unsigned int most;
 
@@ -532,12 +543,13 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 	batch->order = 0;
 	if (!blocks || want >= BALLOON_HUGE_PAGES)
 		gfp = from_pieces(gfp);
+	since = jiffies;
 	while (want-- && batch->nr < b->singles[RELEASE]) {
 		page = get_extent(gfp, 0);
 		if (!page)
 			break;
 		add_entries(batch, page, 1);
-		if (in_demand(b, since))
+		if (xen_balloon_took_long(since) || (!lender && in_demand(b)))
 			break;
 	}
 }
@@ -846,7 +858,7 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 	unsigned long late = jiffies + RESCUE_WAIT, got;
 
 	atomic64_set(&b->hold_until, get_jiffies_64() + HOLD_SECONDS * HZ);
-	/* a step ends with the page that it waits for, and so does a lender */
+	/* a step ends with the page that it waits for; a lender may take longer */
 	while (!mutex_trylock(&b->batch_lock)) {
 		if (time_after(jiffies, late))
 			return 0;
@@ -856,6 +868,8 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 	b->counters.rescues++;
 	b->counters.rescued += got;
 	mutex_lock(&b->lock);
+	/* what is in empty blocks may be wanted next */
+	b->idle_since = jiffies;
 	if (!__test_and_set_bit(BALLOON_SAID_RESCUED, &b->said))
 		pr_warn("out of memory: %lu KiB came back from Xen, and nothing is given for %u s\n",
 			got << (PAGE_SHIFT - 10), HOLD_SECONDS);
@@ -874,7 +888,8 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
  * @want: pages
  *
  * Context: may sleep; batch_lock is held, lock is not.
- * Return: pages that were added, or a negative errno.
+ * Return: pages that were added, or a negative errno: -EBUSY while the guest
+ * hibernates, else that of balloon_hotplug_add().
  */
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 {
@@ -898,6 +913,8 @@ static void settle_target(struct xen_balloon *b)
 	unsigned long target = READ_ONCE(b->stats->target_pages), most;
 
 	mutex_lock(&b->lock);
+	/* the host is no reason any more: a page that comes back is */
+	set_state(b, BALLOON_ADDING);
 	most = b->stats->current_pages + b->stats->target_unpopulated;
 	if (target > most) {
 		refused(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
@@ -915,6 +932,8 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	enum balloon_refusal why = BALLOON_REFUSED_ADD;
 	long room, added = -ENOMEM;
 
+	if (b->hibernating)
+		return 0;
 	if (!balloon_hotplug_possible()) {
 		settle_target(b);
 		return 0;
@@ -941,14 +960,13 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
  */
 static long tidy(struct xen_balloon *b)
 {
-	unsigned long settled = b->idle_since + SETTLED_TIME;
-	long removed;
+	long removed, left = b->idle_since + SETTLED_TIME - jiffies;
 
 	if (b->ops->keeps_blocks || b->blocks_stay || b->hibernating ||
-	    !balloon_hotplug_removable())
+	    hold_left(b) || !balloon_hotplug_removable())
 		return MAX_SCHEDULE_TIMEOUT;
-	if (time_before(jiffies, settled))
-		return settled - jiffies;
+	if (left > 0)
+		return left;
 	removed = balloon_hotplug_remove();
 	mutex_lock(&b->lock);
 	b->leaving = 0;
@@ -983,12 +1001,7 @@ static struct balance take_balance(struct xen_balloon *b)
 	return now;
 }
 
-/*
- * A step changes both counts by as much, but for what it put into quarantine.
- * Xen keeps counting a frame that it took while another domain maps it, or
- * that it had promised on demand; never one that it did not take, nor fewer
- * than it gave.  Context: batch_lock is held, lock is not.
- */
+/* Context: batch_lock is held, lock is not. */
 static void check_balance(struct xen_balloon *b, const struct balance *before)
 {
 	struct balance now = take_balance(b);
@@ -999,7 +1012,7 @@ static void check_balance(struct xen_balloon *b, const struct balance *before)
 	if (!IS_ENABLED(CONFIG_XEN_BALLOON_DEBUG) ||
 	    now.frames < 0 || before->frames < 0)
 		return;
-	WARN_ONCE(frames < held || (held > 0 && frames > held + lost),
+	WARN_ONCE(!balloon_policy_balanced(held, lost, frames, &b->kept),
 		  "xen:balloon: a step moved %ld frames, %ld unknown, and Xen counts %ld\n",
 		  held, lost, frames);
 }
@@ -1075,6 +1088,9 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 				plan->nr_pages << (PAGE_SHIFT - 10));
 		return MAX_SCHEDULE_TIMEOUT;
 	case BALLOON_ADDING:
+		/* the end of it wakes us */
+		if (b->hibernating)
+			return MAX_SCHEDULE_TIMEOUT;
 		/* nothing is missing but what is lent; its return wakes us */
 		if (!balloon_hotplug_possible())
 			return b->stats->target_unpopulated ?
@@ -1175,8 +1191,8 @@ long xen_balloon_step(struct xen_balloon *b)
 		if (plan.state != BALLOON_INFLATING)
 			b->idle_since = jiffies;
 	}
-	/* what has changed meanwhile was no try in vain */
-	delay = moved < 0 ? 0 : min(conclude(b, &plan, moved), idle);
+	/* what has changed meanwhile was no try in vain; nor was a removed block */
+	delay = moved < 0 || !idle ? 0 : min(conclude(b, &plan, moved), idle);
 	mutex_unlock(&b->lock);
 	mutex_unlock(&b->batch_lock);
 

@@ -212,8 +212,8 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
  * @available: pages that the guest can spare for their structures
  *
  * Adds whole blocks, perhaps for a part of @want only: no more at once than can
- * be prepared in a moment.  Where auto_online_blocks
- * says so they are online on return, else somebody has to set them online.
+ * be prepared in a moment.  Where auto_online_blocks says so they are online on
+ * return, else somebody has to set them online.
  *
  * Context: may sleep; the locks of the instance that the online callback takes
  * are not held.

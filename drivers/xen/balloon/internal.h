@@ -109,6 +109,7 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 				  u64 ns);
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 				 unsigned long block, size_t page_struct);
+bool balloon_policy_balanced(long held, long lost, long frames, long *kept);
 int balloon_policy_kb_to_pages(u64 kb, unsigned int page_shift,
 			       unsigned long most, unsigned long *pages);
 
@@ -397,6 +398,7 @@ struct balloon_error {
  * @added_pfn: where the search for added memory to give back stands
  * @idle_since: jiffies; when the target was met, or memory last came
  * @hibernating: memory blocks must be left alone
+ * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
  * @blocks_stay: a block could not be removed: not tried again until the target
  *	changes
  * @xen_scrubs: as long as much was populated on demand and is not given back,
@@ -436,6 +438,7 @@ struct xen_balloon {
 	unsigned long added_pfn;
 	unsigned long idle_since;
 	bool hibernating;
+	long kept;
 	bool blocks_stay;
 	bool xen_scrubs;
 
@@ -453,6 +456,7 @@ long xen_balloon_step(struct xen_balloon *b);
 void xen_balloon_kick(struct xen_balloon *b);
 unsigned long xen_balloon_available(void);
 bool xen_balloon_freezing(void);
+bool xen_balloon_took_long(unsigned long since);
 unsigned long xen_balloon_free_blocks(void);
 struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
 unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,

@@ -185,6 +185,33 @@ unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 }
 
 /**
+ * balloon_policy_balanced - whether a step moved what Xen says
+ * @held: frames that the guest has more, by its own count; negative: fewer
+ * @lost: frames of which it does not know, beside these
+ * @frames: frames that Xen counts more
+ * @kept: frames that Xen still counted when they had been released; begins
+ *	with 0 and is kept up to date
+ *
+ * Xen goes on counting a frame that it took as long as another domain maps it,
+ * or where it had promised it on demand, and may stop at any time.  But it never
+ * takes a frame that the guest keeps, and gives no other than those it tells of.
+ *
+ * Return: false where that cannot be.
+ */
+bool balloon_policy_balanced(long held, long lost, long frames, long *kept)
+{
+	long more = frames - held;
+
+	if (held > 0 && more > lost)
+		return false;
+	*kept += more;
+	if (*kept >= 0)
+		return true;
+	*kept = 0;
+	return false;
+}
+
+/**
  * balloon_policy_kb_to_pages - a number of KiB that somebody wrote
  * @kb: the number
  * @page_shift: log2 of the page size
