@@ -15,6 +15,11 @@ CHECKS=0
 FAILED=0
 NAME=guest			# the guest that `guest`, `fact` ... mean
 ID=
+# what a debug kernel keeps for itself beyond what others do
+# shellcheck disable=SC2034 # for scenarios
+DEBUG_MIB=0
+# shellcheck disable=SC2034
+[ "$FLAVOUR" != debug ] || DEBUG_MIB=32
 
 # --- saying what is seen
 
@@ -197,7 +202,7 @@ frozen() {
 }
 
 frozen_times() {
-	sed -n 's/.*remaining freezable tasks completed (elapsed 0*\([0-9]*\)\.\([0-9]*\) .*/\1\2/p' \
+	sed -n 's/.*remaining freezable tasks completed (elapsed \([0-9]*\)\.\([0-9]*\) .*/\1\2/p' \
 		"/var/log/xen/console/guest-$NAME.log" | sed 's/^0*\([0-9]\)/\1/'
 }
 
