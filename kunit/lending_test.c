@@ -234,11 +234,7 @@ static void lending_no_kick(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, 4);
-	sim->host = 0;
-	sim_target(sim, SIM_PAGES + 16);
-	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	sim_host_full(sim);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 4), 0);
 	kicked(sim);
 	sim_return(sim, 0, 4);

@@ -52,7 +52,11 @@ static void oom_hold(struct kunit *test)
 	long delay;
 
 	blow_up(sim, 20 * HUGE);
+	sim->b.idle_since = jiffies - 50 * HZ;
 	KUNIT_EXPECT_EQ(test, rescue(sim), min(20 * HUGE, AT_A_TIME));
+	/* empty blocks may be wanted next */
+	KUNIT_EXPECT_TRUE(test, time_after(sim->b.idle_since,
+					   jiffies - 50 * HZ));
 	delay = sim_step(sim);
 	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
 	KUNIT_EXPECT_GT(test, delay, 4 * HZ);

@@ -726,6 +726,19 @@ void sim_list_hole(struct sim *sim, unsigned int order)
 }
 
 /**
+ * sim_host_full - 16 pages are wanted and in the balloon, and the host has none
+ * @sim: the simulation, with nothing done to it
+ */
+void sim_host_full(struct sim *sim)
+{
+	sim_list_hole(sim, 4);
+	sim->host = 0;
+	sim_target(sim, SIM_PAGES + 16);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.state, BALLOON_HOST_FULL);
+}
+
+/**
  * sim_stick - let somebody else hold a page
  * @sim: the simulation
  * @page: the page

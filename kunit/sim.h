@@ -155,6 +155,7 @@ u32 sim_seed(struct kunit *test);
 void sim_adopt_hole(struct sim *sim, struct page *page, unsigned int order);
 struct page *sim_hole(struct sim *sim, unsigned int order);
 void sim_list_hole(struct sim *sim, unsigned int order);
+void sim_host_full(struct sim *sim);
 void sim_online(struct sim *sim);
 void sim_stick(struct sim *sim, struct page *page, bool stuck);
 bool sim_is_out(struct sim *sim, struct page *page);

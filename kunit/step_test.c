@@ -681,10 +681,7 @@ static void step_said_once(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, 4);
-	sim->host = 0;
-	sim_target(sim, SIM_PAGES + 16);
-	sim_step(sim);
+	sim_host_full(sim);
 	sim_step(sim);
 	KUNIT_EXPECT_EQ(test, sim->b.said, BIT(BALLOON_REFUSED_HOST));
 	sim->host = LONG_MAX;
@@ -829,11 +826,7 @@ static void step_unreachable_host(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, 4);
-	sim->host = 0;
-	sim_target(sim, SIM_PAGES + 16);
-	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	sim_host_full(sim);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
@@ -864,11 +857,7 @@ static void step_lender_was_faster(struct kunit *test)
 	const struct balloon_ops *theirs = sim->b.ops;
 	struct balloon_ops ops = *theirs;
 
-	sim_list_hole(sim, 4);
-	sim->host = 0;
-	sim_target(sim, SIM_PAGES + 16);
-	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	sim_host_full(sim);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
 	ops.count = count_and_take;
 	sim->b.ops = &ops;
@@ -975,8 +964,14 @@ static void step_tidy_low(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim_list_hole(sim, 0);
 	sim->removable = true;
-	sim->b.floor = SIM_PAGES;
+	/* not so soon after it grew */
+	sim->b.idle_since = jiffies - 50 * HZ;
+	sim_target(sim, SIM_PAGES + 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 1);
+	sim->b.floor = SIM_PAGES + 1;
 	sim_target(sim, SIM_PAGES - 1);
 	KUNIT_EXPECT_LE(test, sim_step(sim), 5L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
@@ -1029,6 +1024,7 @@ static void step_hibernates(struct kunit *test)
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
 	/* nor for a lender */
