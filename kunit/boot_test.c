@@ -223,6 +223,38 @@ static void boot_region_clean(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, PageOffline(page));
 }
 
+/* Whoever borrows pages before anything was counted took them from RAM. */
+static void boot_borrowed_early(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct balloon_facts facts = {
+		.ram = SIM_PAGES,
+		.max_pfn = ULONG_MAX,
+	};
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	sim->stats.current_pages = 0;
+	sim->stats.total_pages = 0;
+
+	/* a domain that asks Xen is told what it has left */
+	facts.initial = true;
+	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, sim->nr_in / PER_PAGE);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, sim->nr_in / PER_PAGE + 8);
+
+	/* one that counts for itself is not; what is owed is no part of this */
+	facts.initial = false;
+	sim->faults.count_errno = -EPERM;
+	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	sim->faults.count_errno = 0;
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES - 8);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 8);
+	sim_return(sim, 0, 8);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 8);
+}
+
 /* --- the wait before user space ------------------------------------------------ */
 
 static void boot_no_debt(struct kunit *test)
@@ -440,6 +472,7 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE_PARAM(boot_count, boot_gen_params),
 	KUNIT_CASE(boot_clipped),
 	KUNIT_CASE(boot_region_clean),
+	KUNIT_CASE(boot_borrowed_early),
 	KUNIT_CASE(boot_no_debt),
 	KUNIT_CASE_SLOW(boot_debt_stays),
 	KUNIT_CASE(boot_debt_paid),

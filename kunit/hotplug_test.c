@@ -35,7 +35,7 @@
  * @note_at: blocks noted until that fails; -1: never
  * @prepare_errno: what preparing a range answers
  * @add_errno: what adding answers
- * @crash_kernel: this is one
+ * @impossible: this kernel cannot add memory
  * @prepared: pages that were prepared
  * @last_pfn: see struct balloon_ops
  * @res: what was added, until it was removed
@@ -57,7 +57,7 @@ struct world {
 	int note_at;
 	int prepare_errno;
 	int add_errno;
-	bool crash_kernel;
+	bool impossible;
 	unsigned long prepared;
 	unsigned long last_pfn;
 	struct resource *res[16];
@@ -89,7 +89,7 @@ static struct range world_addable(void)
 
 static bool world_possible(void)
 {
-	return !world->crash_kernel;
+	return !world->impossible;
 }
 
 static int world_note(unsigned long number)
@@ -308,34 +308,37 @@ static void hotplug_geometry(struct kunit *test)
 {
 	const struct geometry *g = test->param_value;
 	struct resource *res;
+	unsigned int i;
 
 	world->block = g->block << 20;
 	world->where.start += (u64)g->start << 20;
 	KUNIT_ASSERT_EQ(test, balloon_hotplug_add(&world_ops, mib(g->want),
 						  RICH), mib(g->added));
-	KUNIT_ASSERT_EQ(test, world->nr_res, 1);
-	res = world->res[0];
-	KUNIT_EXPECT_EQ(test, res->start, START + ((u64)g->first << 20));
-	KUNIT_EXPECT_EQ(test, resource_size(res), (u64)g->added << 20);
-	KUNIT_EXPECT_STREQ(test, res->name, "System RAM");
-	KUNIT_EXPECT_EQ(test, res->flags,
-			IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY);
-	KUNIT_EXPECT_PTR_EQ(test, res->parent, &iomem_resource);
+	/* one by one, as they are removed */
+	KUNIT_ASSERT_EQ(test, world->nr_res, g->added / g->block);
+	for (i = 0; i < world->nr_res; i++) {
+		res = world->res[i];
+		KUNIT_EXPECT_EQ(test, res->start, START +
+				((u64)(g->first + i * g->block) << 20));
+		KUNIT_EXPECT_EQ(test, resource_size(res), world->block);
+		KUNIT_EXPECT_STREQ(test, res->name, "System RAM");
+		KUNIT_EXPECT_EQ(test, res->flags,
+				IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY);
+		KUNIT_EXPECT_PTR_EQ(test, res->parent, &iomem_resource);
+	}
 	KUNIT_EXPECT_EQ(test, world->prepared, mib(g->added));
 }
 
-/* Where a GiB is not free in one piece, less is taken; as long as there is any. */
+/* Where there is no room for a GiB, less is added; as long as there is any. */
 static void hotplug_crowded(struct kunit *test)
 {
 	world->block = 128 << 20;
 	world->where.end = world->where.start + 448 * (u64)SZ_1M - 1;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
-			mib(256));
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
-			mib(128));
+			mib(384));
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
 			-EBUSY);
-	KUNIT_EXPECT_EQ(test, world->nr_res, 2);
+	KUNIT_EXPECT_EQ(test, world->nr_res, 3);
 }
 
 /* Ranges follow each other, and never overlap. */
@@ -343,9 +346,10 @@ static void hotplug_twice(struct kunit *test)
 {
 	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
 	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
-	KUNIT_ASSERT_EQ(test, world->nr_res, 2);
+	KUNIT_ASSERT_EQ(test, world->nr_res, 3);
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(0));
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[1]->start), block_of(1));
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[2]->start), block_of(2));
 	KUNIT_EXPECT_EQ(test, balloon_most_pages(),
 			PHYS_PFN(START + SPACE));
 }
@@ -386,14 +390,14 @@ static void hotplug_refused(struct kunit *test)
 			-ENOMEM);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
 			-ENOMEM);
-	world->crash_kernel = true;
+	world->impossible = true;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, RICH),
 			-EOPNOTSUPP);
 	/* that is for ever, whatever else is missing */
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, world->nr_res, 0);
-	world->crash_kernel = false;
+	world->impossible = false;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, 3 * block, price),
 			block);
 }
@@ -432,16 +436,16 @@ static void hotplug_stages(struct kunit *test)
 	unsigned long block = world_block_pages();
 	unsigned int i;
 
-	for (i = 0; i < 5; i++) {
-		world->note_at = i < 3 ? i : -1;
-		world->prepare_errno = i == 3 ? -ENOMEM : 0;
-		world->add_errno = i == 4 ? -EEXIST : 0;
+	for (i = 0; i < 3; i++) {
+		world->note_at = i == 0 ? 0 : -1;
+		world->prepare_errno = i == 1 ? -ENOMEM : 0;
+		world->add_errno = i == 2 ? -EEXIST : 0;
 		world->prepared = 0;
 		KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, 3 * block,
 							  RICH),
-				i == 4 ? -EEXIST : -ENOMEM);
+				i == 2 ? -EEXIST : -ENOMEM);
 		/* the kernel must not see what was not prepared */
-		KUNIT_EXPECT_EQ(test, world->prepared, i < 3 ? 0 : 3 * block);
+		KUNIT_EXPECT_EQ(test, world->prepared, i == 0 ? 0 : block);
 		KUNIT_EXPECT_EQ(test, world->nr_res, 0);
 		/* what comes online there is not ours */
 		set_online(block_of(0), 3 * block);
@@ -450,10 +454,16 @@ static void hotplug_stages(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
 		KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
 	}
-	world->note_at = -1;
+	/* what was added before the failure stays */
+	world->note_at = 2;
 	world->add_errno = 0;
-	KUNIT_EXPECT_EQ(test, add_blocks(3), 3 * block);
-	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(0));
+	KUNIT_EXPECT_EQ(test, add_blocks(3), 2 * block);
+	world->note_at = -1;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), block);
+	KUNIT_ASSERT_EQ(test, world->nr_res, 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[i]->start),
+				block_of(i));
 }
 
 /* --- coming online ------------------------------------------------------------------ */

@@ -151,6 +151,32 @@ static void lending_cap(struct kunit *test)
 	sim->b.max_lent = 10;
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), -ENOMEM);
 	sim_return(sim, 0, 64);
+	/* and what has come back is worth nothing until it has memory again */
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	sim_return(sim, 0, 10);
+	sim_settle(sim, 20);
+}
+
+/* Neither a request that fails nor pages of the balloon make room under it. */
+static void lending_cap_stays(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim->b.max_lent = 64;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 64), 0);
+	for (i = 0; i < 3; i++) {
+		sim_list_hole(sim, 5);
+		KUNIT_EXPECT_EQ(test, sim_borrow(sim, 40), -ENOMEM);
+		KUNIT_EXPECT_EQ(test, sim_borrow(sim, 32), 0);
+		sim_return(sim, sim->nr_lent - 32, 32);
+		KUNIT_EXPECT_EQ(test, sim_borrow(sim, 32), 0);
+	}
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 64);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), -ENOMEM);
+	sim_return(sim, 0, sim->nr_lent);
 }
 
 /* A page that somebody still uses is nobody's from now on. */
@@ -284,6 +310,60 @@ static void lending_adds(struct kunit *test)
 	sim_return(sim, 0, 2 * HUGE);
 }
 
+/* Nobody waits for memory blocks that are added or removed by somebody else. */
+static void borrow_meanwhile(struct sim *sim)
+{
+	sim->meanwhile = NULL;
+	if (!mutex_trylock(&sim->b.batch_lock)) {
+		KUNIT_FAIL(sim->test, "blocks change with batch_lock held");
+		return;
+	}
+	KUNIT_EXPECT_EQ(sim->test, xen_balloon_add_memory(&sim->b, 1), -EBUSY);
+	mutex_unlock(&sim->b.batch_lock);
+	KUNIT_EXPECT_EQ(sim->test, sim_borrow(sim, 5), 0);
+	/* nor does the worker, were it not the one who adds */
+	KUNIT_EXPECT_EQ(sim->test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+}
+
+static void lending_while_adding(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->meanwhile = borrow_meanwhile;
+	sim_target(sim, SIM_PAGES + HUGE - 5);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_PTR_EQ(test, sim->meanwhile, NULL);
+	KUNIT_EXPECT_EQ(test, sim->nr_lent, 5);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE - 5);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks_busy);
+	sim_return(sim, 0, 5);
+}
+
+/* Who wants to add some while somebody else does waits for those. */
+static void lending_waits_for_others(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->b.blocks_busy = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 4 * HZ));
+	sim->b.blocks_busy = false;
+	/* the worker may have left something for later */
+	clear_bit(BALLOON_KICKED, &sim->b.flags);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim_return(sim, 0, 20);
+}
+
 /* Added memory that nobody sets online is not waited for without end. */
 static void lending_never_online(struct kunit *test)
 {
@@ -312,6 +392,7 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_inflates),
 	KUNIT_CASE(lending_exhausted),
 	KUNIT_CASE(lending_cap),
+	KUNIT_CASE(lending_cap_stays),
 	KUNIT_CASE(lending_in_use),
 	KUNIT_CASE(lending_dirty),
 	KUNIT_CASE(lending_pv),
@@ -319,6 +400,8 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_makes_room),
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 	KUNIT_CASE(lending_adds),
+	KUNIT_CASE(lending_while_adding),
+	KUNIT_CASE_SLOW(lending_waits_for_others),
 	KUNIT_CASE_SLOW(lending_never_online),
 #endif
 	{}

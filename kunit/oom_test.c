@@ -8,6 +8,7 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include "sim.h"
 
@@ -148,6 +149,33 @@ static void oom_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rescue(sim), HUGE);
 }
 
+/* Who takes memory back anyway is as good, though it leaves no gap. */
+static struct sim *grows;
+
+static void grow(struct work_struct *work)
+{
+	WRITE_ONCE(grows->stats.current_pages,
+		   grows->stats.current_pages + 77);
+}
+
+static void oom_deflating(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct delayed_work work;
+
+	grows = sim;
+	INIT_DELAYED_WORK_ONSTACK(&work, grow);
+	mutex_lock(&sim->b.batch_lock);
+	schedule_delayed_work(&work, HZ / 50);
+	KUNIT_EXPECT_EQ(test, xen_balloon_rescue(&sim->b), 77);
+	flush_delayed_work(&work);
+	destroy_delayed_work_on_stack(&work);
+	/* who gives some is not */
+	sim->stats.current_pages -= 77;
+	mutex_unlock(&sim->b.batch_lock);
+	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
+}
+
 static struct kunit_case oom_test_cases[] = {
 	KUNIT_CASE(oom_hold),
 	KUNIT_CASE(oom_hold_pv),
@@ -155,6 +183,7 @@ static struct kunit_case oom_test_cases[] = {
 	KUNIT_CASE(oom_again),
 	KUNIT_CASE(oom_refused),
 	KUNIT_CASE(oom_busy),
+	KUNIT_CASE(oom_deflating),
 	{}
 };
 

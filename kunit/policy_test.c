@@ -326,6 +326,8 @@ static const struct kb_case kb_cases[] = {
 	{ "as much as can be written", U64_MAX, 12, ULONG_MAX >> PAGE_SHIFT,
 	  -ERANGE, 7 },
 	{ "2^54 KiB", 1ULL << 54, 12, ULONG_MAX >> PAGE_SHIFT, -ERANGE, 7 },
+	{ "8 GiB in a guest of 32 bits", 8ULL << 20, 12, U32_MAX >> 2, 0,
+	  8UL << 18 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(kb, kb_cases, name);

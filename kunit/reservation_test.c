@@ -491,6 +491,20 @@ static void reservation_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, balloon_room(ops), LONG_MAX);
 }
 
+/* dom0 on Arm: all that it gives stays its own. */
+static void reservation_direct_mapped(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	bool was = xen_feature(XENFEAT_direct_mapped);
+
+	sim->cap = sim->nr_in;
+	xen_features[XENFEAT_direct_mapped] = true;
+	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), LONG_MAX);
+	sim_make_pv(sim);
+	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), 0);
+	xen_features[XENFEAT_direct_mapped] = was;
+}
+
 /* --- what Xen is asked in the end ----------------------------------------------- */
 
 /* The last call, and the answer to the next. */
@@ -610,6 +624,7 @@ static struct kunit_case reservation_test_cases[] = {
 #endif
 	KUNIT_CASE(reservation_counters),
 	KUNIT_CASE(reservation_room),
+	KUNIT_CASE(reservation_direct_mapped),
 	KUNIT_CASE(xen_for_others),
 	KUNIT_CASE(xen_for_us),
 	KUNIT_CASE(xen_translated),

@@ -527,6 +527,8 @@ static long sim_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 
 	if (!want)
 		sim_fail(sim, "a hot-add of nothing");
+	if (sim->meanwhile)
+		sim->meanwhile(sim);
 	if (!sim->hotplug)
 		return sim->hotplug_errno;
 	while (added < sim->hotplug && sim->nr_added < ARRAY_SIZE(sim->added)) {
@@ -572,6 +574,8 @@ static long sim_hotplug_remove(void)
 
 	if (mutex_is_locked(&sim->b.lock))
 		sim_fail(sim, "a removal with the lock held");
+	if (sim->meanwhile)
+		sim->meanwhile(sim);
 	sim->removals++;
 	if (sim->remove_errno)
 		return sim->remove_errno;

@@ -90,6 +90,7 @@ struct sim_faults {
  * @blocks: what it believes to have in free blocks of 2 MiB, blocks
  * @gfp: what the last page was allocated with
  * @on_call: called in every hypercall
+ * @meanwhile: called when memory blocks are added or removed
  * @threads: more tasks than one are at it: a lock may be somebody else's
  * @calls: memory hypercalls so far
  * @hides: pages hidden so far (PV)
@@ -137,6 +138,7 @@ struct sim {
 	unsigned long blocks;
 	gfp_t gfp;
 	void (*on_call)(struct sim *sim);
+	void (*meanwhile)(struct sim *sim);
 	bool threads;
 	unsigned int calls;
 	unsigned long hides;

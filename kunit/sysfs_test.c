@@ -274,9 +274,10 @@ static void sysfs_scrub(struct kunit *test)
 {
 	static const char * const words[] = {
 		"Yes", "NO", "on\n", "Off", "TRUE\n", "false\n", "y", "N",
+		"Enable\n", "disable\n", "e", "D",
 	};
 	static const char * const no_words[] = {
-		"maybe", "", "\n", "offf", "falsehood", "1x", "o",
+		"maybe", "", "\n", "offf", "falsehood", "1x", "o", "enables",
 	};
 	bool scrub = xen_scrub_pages;
 	unsigned int i;

@@ -17,8 +17,8 @@ struct page;
  * @target_unpopulated: pages lent out as holes
  * @balloon_low: ballooned pages of low memory
  * @balloon_high: ballooned pages of high memory
- * @total_pages: @current_pages at boot and everything that was added since
- *	without memory behind it
+ * @total_pages: pages that have a struct page for it: what the guest held at
+ *	boot, the holes of its memory map, and blocks that were added
  * @schedule_delay: seconds until the next try, at least 1
  * @max_schedule_delay: seconds that @schedule_delay never exceeds
  * @retry_count: tries in vain in a row, plus 1

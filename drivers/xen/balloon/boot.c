@@ -30,6 +30,7 @@
  * all the same, unless balloon_boot_xen_scrubs says otherwise.
  */
 
+#include <linux/crash_dump.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/memblock.h>
@@ -106,23 +107,26 @@ static long given_pages(const struct xen_balloon *b,
 VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
 					 const struct balloon_facts *facts)
 {
+	/* who was earlier than this took RAM, and Xen does not count it any more */
+	unsigned long early = b->stats->target_unpopulated +
+			      balloon_pages_count(&b->pages);
 	unsigned long regions = add_regions(b, facts), pages, debt = 0;
 	long given = given_pages(b, facts);
 
 	if (given > 0) {
 		b->stats->current_pages = given;
-		b->stats->total_pages = given + regions;
+		b->stats->total_pages = given + regions + early;
 	} else {
 		pages = facts->ram;
 		/* the map may not be of RAM alone */
-		if (given < 0 || pages <= facts->unpopulated + regions) {
+		if (given < 0 || pages <= facts->unpopulated + regions + early) {
 			pr_err("the memory map makes no sense: %lu pages, %lu of them empty\n",
 			       pages, facts->unpopulated + regions);
 			return -ERANGE;
 		}
 		pages -= facts->unpopulated;
 		b->stats->total_pages = pages;
-		b->stats->current_pages = pages - regions;
+		b->stats->current_pages = pages - regions - early;
 		debt = balloon_debt(b->ops, b->stats->current_pages);
 		b->xen_scrubs = facts->xen_scrubs && debt;
 	}
@@ -142,8 +146,9 @@ static void __init find_regions(struct balloon_facts *facts) { }
 #endif
 
 /* Before anybody can borrow pages: the grant table of an HVM or PVH guest is
- * the first, as soon as the core initcalls run.  Where empty regions were given
- * to unpopulated-alloc, that was done even earlier.
+ * the first, as soon as the core initcalls run; on Arm with ACPI it was even
+ * before this.  Where empty regions were given to unpopulated-alloc, that was
+ * done earlier, too.
  */
 static int __init balloon_early_init(void)
 {
@@ -165,19 +170,25 @@ static int __init balloon_early_init(void)
 		facts.released = xen_released_pages;
 	}
 	find_regions(&facts);
-	xen_balloon_setup(b, &balloon_stats, facts.pv ?
-			  &balloon_pv_ops : &balloon_translated_ops);
 	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
 	return balloon_count_pages(b, &facts);
 }
 pure_initcall(balloon_early_init);
+
+/* A crash kernel lives in the little that it was given, and sees nothing else of
+ * the memory that the toolstack speaks of.
+ */
+static bool __init is_there(const struct xen_balloon *b)
+{
+	return xen_domain() && b->stats->total_pages && !is_kdump_kernel();
+}
 
 static int __init balloon_init(void)
 {
 	struct xen_balloon *b = xen_balloon_instance();
 	int ret;
 
-	if (!xen_domain() || !b->stats->total_pages)
+	if (!is_there(b))
 		return -ENODEV;
 
 	ret = xen_balloon_start(b);
@@ -213,7 +224,7 @@ static int __init balloon_boot_wait(void)
 {
 	struct xen_balloon *b = xen_balloon_instance();
 
-	if (!xen_domain() || !b->stats->total_pages)
+	if (!is_there(b))
 		return 0;
 	if (!xen_pv_domain())
 		balloon_pay_debt(b, balloon_boot_timeout);

@@ -55,13 +55,14 @@
  * DOC: locks
  *
  * batch_lock belongs to who moves memory: the worker, or a lender that found
- * the balloon empty.  It is held across the allocation of pages, hypercalls and
- * the adding of memory blocks.  lock protects the list and the counters, is
- * taken inside it, and is held for a short and bounded time, never across any
- * of those.  Whoever only takes pages from the list or puts some on it needs
- * lock alone, and so never waits for Xen.
+ * the balloon empty.  It is held across the allocation of pages and hypercalls,
+ * and dropped while memory blocks are added or removed.  lock protects the list
+ * and the counters, is taken inside it, and is held for a short and bounded
+ * time, never across any of those.  Whoever only takes pages from the list or
+ * puts some on it needs lock alone, and so never waits for Xen.
  *
- * The order is: batch_lock, device_hotplug_lock, mem_hotplug_lock, lock.
+ * So lock is the last of all, and is taken with batch_lock held, or with
+ * device_hotplug_lock and mem_hotplug_lock, but never with all of them.
  */
 
 #include <linux/cma.h>
@@ -170,6 +171,11 @@ static const char * const refusal_texts[] = {
 struct xen_balloon *xen_balloon_instance(void)
 {
 	BALLOON_STUB(xen_balloon_instance);
+	/* on Arm pages are borrowed before the initcalls that have a level */
+	if (!xen_balloon.stats)
+		xen_balloon_setup(&xen_balloon, &balloon_stats,
+				  xen_pv_domain() ? &balloon_pv_ops :
+						    &balloon_translated_ops);
 	return &xen_balloon;
 }
 
@@ -345,12 +351,31 @@ static long hold_left(const struct xen_balloon *b)
 /**
  * xen_balloon_available - what the guest could spare
  *
+ * Two things are left out that the kernel counts.  Memory for movable pages
+ * alone: neither the balloon nor stacks and page tables of programs can have any.
+ * And what a watermark keeps that was raised because free memory is in pieces: it
+ * comes down when memory can be reclaimed, and where none can, not at all.
+ *
  * Return: pages, caches that it can drop included.
  */
 unsigned long xen_balloon_available(void)
 {
+	struct zone *zone;
+	long pages;
+
 	BALLOON_STUB(xen_balloon_available);
-	return max(si_mem_available(), 0L);
+	pages = si_mem_available();
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) > gfp_zone(GFP_BALLOON))
+			pages -= zone_page_state(zone, NR_FREE_PAGES) +
+				 zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
+				 zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
+		else
+			/* zone->lock is mm's own, and a moment old will do */
+			pages -= data_race(zone->watermark_boost);
+	}
+	pages -= global_zone_page_state(NR_FREE_CMA_PAGES);
+	return max(pages, 0L);
 }
 
 /**
@@ -570,6 +595,13 @@ static void unmanage(const struct balloon_batch *batch)
 	}
 }
 
+/* Whether it hurts to read physical memory that has gone.  Then who reads some
+ * (/proc/kcore) comes to an end before it goes.  On x86 there is something to
+ * read everywhere, and it is better not to wait: such a reader may need mmap_lock,
+ * and a borrower may come with that held.
+ */
+static const bool hole_faults = !IS_ENABLED(CONFIG_X86);
+
 /* Make the batch inaccessible; what cannot be goes back to the kernel. */
 static void hide(struct xen_balloon *b)
 {
@@ -578,11 +610,15 @@ static void hide(struct xen_balloon *b)
 	bool high = false;
 
 	unmanage(batch);
+	if (hole_faults)
+		page_offline_begin();
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
 		balloon_pages_mark(batch->pages[i], nr * entry_pages(batch));
 		high |= PageHighMem(batch->pages[i]);
 	}
+	if (hole_faults)
+		page_offline_end();
 	if (high)
 		kmap_flush_unused();
 	hidden = b->ops->hide(batch);
@@ -855,13 +891,16 @@ static unsigned long take_back(struct xen_balloon *b)
  */
 unsigned long xen_balloon_rescue(struct xen_balloon *b)
 {
+	unsigned long before = READ_ONCE(b->stats->current_pages);
 	unsigned long late = jiffies + RESCUE_WAIT, got;
 
 	atomic64_set(&b->hold_until, get_jiffies_64() + HOLD_SECONDS * HZ);
 	/* a step ends with the page that it waits for; a lender may take longer */
 	while (!mutex_trylock(&b->batch_lock)) {
+		/* who is taking memory back leaves hardly a gap, and need not */
 		if (time_after(jiffies, late))
-			return 0;
+			return max_t(long, 0, READ_ONCE(b->stats->current_pages) -
+				     before);
 		schedule_timeout_uninterruptible(1);
 	}
 	got = take_back(b);
@@ -882,28 +921,53 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 
 /* --- adding ------------------------------------------------------------------- */
 
+/* Memory blocks are added and removed under locks that an administrator may hold
+ * for long, by setting a block offline that is in use.  Nobody who wants to move
+ * memory meanwhile waits for that.
+ *
+ * Context: batch_lock is held, and is not on return.
+ * Return: false where that cannot be now, with batch_lock still held.
+ */
+static bool begin_blocks(struct xen_balloon *b)
+{
+	lockdep_assert_held(&b->batch_lock);
+	if (b->hibernating || b->blocks_busy)
+		return false;
+	b->blocks_busy = true;
+	mutex_unlock(&b->batch_lock);
+	return true;
+}
+
+/* Context: batch_lock is held on return. */
+static void end_blocks(struct xen_balloon *b)
+{
+	mutex_lock(&b->batch_lock);
+	WRITE_ONCE(b->blocks_busy, false);
+	wake_up_all(&b->moved_wq);
+}
+
 /**
  * xen_balloon_add_memory - add memory blocks, with nothing behind them
  * @b: the instance
  * @want: pages
  *
- * Context: may sleep; batch_lock is held, lock is not.
+ * Context: may sleep; batch_lock is held, and dropped meanwhile; lock is not.
  * Return: pages that were added, or a negative errno: -EBUSY while the guest
- * hibernates, else that of balloon_hotplug_add().
+ * hibernates or somebody else adds or removes some, else that of
+ * balloon_hotplug_add().
  */
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 {
 	long added;
 
-	lockdep_assert_held(&b->batch_lock);
-	if (b->hibernating)
+	if (!begin_blocks(b))
 		return -EBUSY;
 	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
-	if (added > 0) {
-		mutex_lock(&b->lock);
+	mutex_lock(&b->lock);
+	if (added > 0)
 		b->stats->total_pages += added;
-		mutex_unlock(&b->lock);
-	}
+	mutex_unlock(&b->lock);
+	end_blocks(b);
 	return added;
 }
 
@@ -932,7 +996,8 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	enum balloon_refusal why = BALLOON_REFUSED_ADD;
 	long room, added = -ENOMEM;
 
-	if (b->hibernating)
+	/* the end of either wakes us */
+	if (b->hibernating || b->blocks_busy)
 		return 0;
 	if (!balloon_hotplug_possible()) {
 		settle_target(b);
@@ -956,7 +1021,8 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 }
 
 /* The guest does not grow: blocks with nothing in them can go, one a step.
- * Context: batch_lock is held, lock is not.  Return: jiffies to wait.
+ * Context: batch_lock is held, and may be dropped meanwhile; lock is not.
+ * Return: jiffies to wait.
  */
 static long tidy(struct xen_balloon *b)
 {
@@ -967,12 +1033,15 @@ static long tidy(struct xen_balloon *b)
 		return MAX_SCHEDULE_TIMEOUT;
 	if (left > 0)
 		return left;
+	if (!begin_blocks(b))
+		return MAX_SCHEDULE_TIMEOUT;
 	removed = balloon_hotplug_remove();
 	mutex_lock(&b->lock);
 	b->leaving = 0;
 	if (removed > 0)
 		b->stats->total_pages -= removed;
 	mutex_unlock(&b->lock);
+	end_blocks(b);
 	b->blocks_stay = removed <= 0;
 	return 0;
 }
@@ -993,6 +1062,10 @@ static struct balance take_balance(struct xen_balloon *b)
 
 	if (!IS_ENABLED(CONFIG_XEN_BALLOON_DEBUG))
 		return now;
+	if (balloon_keeps_frames(b->ops)) {
+		now.frames = -ENODATA;
+		return now;
+	}
 	mutex_lock(&b->lock);
 	now.held = b->stats->current_pages;
 	now.lost = b->quarantined;
@@ -1089,7 +1162,7 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		return MAX_SCHEDULE_TIMEOUT;
 	case BALLOON_ADDING:
 		/* the end of it wakes us */
-		if (b->hibernating)
+		if (b->hibernating || b->blocks_busy)
 			return MAX_SCHEDULE_TIMEOUT;
 		/* nothing is missing but what is lent; its return wakes us */
 		if (!balloon_hotplug_possible())
@@ -1261,8 +1334,10 @@ VISIBLE_IF_KUNIT int balloon_worker(void *data)
 		cond_resched();
 		if (!delay && balloon_gives_first(b, &asked))
 			continue;
-		if (delay)
+		if (delay) {
 			wait_event_freezable_timeout(b->wq, kicked(b), delay);
+			asked = jiffies;
+		}
 		try_to_freeze();
 	}
 	return 0;
@@ -1305,6 +1380,7 @@ VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
 		mutex_lock(&b->batch_lock);
 		b->hibernating = true;
 		mutex_unlock(&b->batch_lock);
+		wait_event(b->moved_wq, !READ_ONCE(b->blocks_busy));
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:

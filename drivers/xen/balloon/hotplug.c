@@ -20,7 +20,6 @@
  * guests, where Xen holds the page tables that map it.
  */
 
-#include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/ioport.h>
@@ -87,34 +86,10 @@ VISIBLE_IF_KUNIT int balloon_remove_block(unsigned long pfn)
 
 /* --- the blocks that were added ---------------------------------------------- */
 
-static void forget_blocks(unsigned long pfn, unsigned long nr_pages)
-{
-	unsigned long i;
-
-	for (i = 0; i < nr_pages; i += balloon_block_pages())
-		xa_erase(&blocks, (pfn + i) / balloon_block_pages());
-}
-
 VISIBLE_IF_KUNIT int balloon_note_block(unsigned long number)
 {
 	BALLOON_STUB(balloon_note_block, number);
 	return xa_err(xa_store(&blocks, number, BLOCK_NEW, GFP_KERNEL));
-}
-
-/* Ownership has to be known before the first block can come online. */
-static int note_blocks(unsigned long pfn, unsigned long nr_pages)
-{
-	unsigned long i;
-	int ret;
-
-	for (i = 0; i < nr_pages; i += balloon_block_pages()) {
-		ret = balloon_note_block((pfn + i) / balloon_block_pages());
-		if (ret) {
-			forget_blocks(pfn, nr_pages);
-			return ret;
-		}
-	}
-	return 0;
 }
 
 /* The block that is being removed, by the worker, one at a time. */
@@ -171,13 +146,10 @@ static struct notifier_block memory_nb = {
 
 /* --- adding ------------------------------------------------------------------ */
 
-/* A free range of physical addresses, in the resource tree; of @nr_pages, or of
- * fewer where that many are not free in one piece.
- */
-static struct resource *reserve_range(const struct balloon_ops *ops,
-				      unsigned long nr_pages)
+/* Physical addresses for a block that nobody uses, in the resource tree. */
+static struct resource *reserve_block(const struct balloon_ops *ops)
 {
-	unsigned long block = balloon_block_pages();
+	resource_size_t size = (u64)balloon_block_pages() << PAGE_SHIFT;
 	struct range where = balloon_addable();
 	struct resource *res;
 	int ret;
@@ -190,19 +162,47 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 		return ERR_PTR(-ENOMEM);
 	res->name = "System RAM";
 	res->flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY;
-	do {
-		ret = allocate_resource(&iomem_resource, res,
-					(resource_size_t)nr_pages << PAGE_SHIFT,
-					where.start, where.end,
-					(resource_size_t)block << PAGE_SHIFT,
-					NULL, NULL);
-		nr_pages = rounddown(nr_pages / 2, block);
-	} while (ret == -EBUSY && nr_pages);
+	ret = allocate_resource(&iomem_resource, res, size, where.start,
+				where.end, size, NULL, NULL);
 	if (ret) {
 		kfree(res);
 		return ERR_PTR(ret);
 	}
 	return res;
+}
+
+/* One at a time, as they are removed: what has been told of them as a piece,
+ * such as /sys/firmware/memmap, cannot be taken back in parts.
+ */
+static int add_block(const struct balloon_ops *ops)
+{
+	unsigned long block = balloon_block_pages(), pfn;
+	struct resource *res = reserve_block(ops);
+	int ret;
+
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	pfn = PHYS_PFN(res->start);
+	/* whose it is has to be known before it can come online */
+	ret = balloon_note_block(pfn / block);
+	if (ret)
+		goto err_res;
+	if (ops->prepare_range) {
+		ret = ops->prepare_range(pfn, block);
+		if (ret)
+			goto err_block;
+	}
+	ret = balloon_add_range(res);
+	if (ret)
+		goto err_block;
+	return 0;
+
+err_block:
+	xa_erase(&blocks, pfn / block);
+err_res:
+	release_resource(res);
+	kfree(res);
+	return ret;
 }
 
 /**
@@ -223,9 +223,8 @@ static struct resource *reserve_range(const struct balloon_ops *ops,
 long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			 unsigned long available)
 {
-	unsigned long pfn, nr_pages;
-	struct resource *res;
-	int ret;
+	unsigned long nr_pages, added = 0;
+	int ret = 0;
 
 	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
 	want = min(want, max(MOST_ADDED, balloon_block_pages()));
@@ -235,31 +234,13 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 		return -EOPNOTSUPP;
 	if (!nr_pages)
 		return -ENOMEM;
-	res = reserve_range(ops, nr_pages);
-	if (IS_ERR(res))
-		return PTR_ERR(res);
-	pfn = PHYS_PFN(res->start);
-	nr_pages = PHYS_PFN(resource_size(res));
-	ret = note_blocks(pfn, nr_pages);
-	if (ret)
-		goto err_res;
-	if (ops->prepare_range) {
-		ret = ops->prepare_range(pfn, nr_pages);
+	while (added < nr_pages) {
+		ret = add_block(ops);
 		if (ret)
-			goto err_blocks;
+			break;
+		added += balloon_block_pages();
 	}
-
-	ret = balloon_add_range(res);
-	if (ret)
-		goto err_blocks;
-	return nr_pages;
-
-err_blocks:
-	forget_blocks(pfn, nr_pages);
-err_res:
-	release_resource(res);
-	kfree(res);
-	return ret;
+	return added ?: ret;
 }
 
 /**
@@ -343,7 +324,7 @@ long balloon_hotplug_remove(void)
 	removing_pfn = 0;
 	if (ret)
 		return ret;
-	forget_blocks(pfn, balloon_block_pages());
+	xa_erase(&blocks, pfn / balloon_block_pages());
 	return balloon_block_pages();
 }
 #endif /* CONFIG_MEMORY_HOTREMOVE */
@@ -360,17 +341,14 @@ bool balloon_hotplug_for_lending(void)
 }
 
 /**
- * balloon_hotplug_possible - whether this kernel may add memory at all
+ * balloon_hotplug_possible - whether this kernel can add memory at all
  *
- * A crash kernel lives in the little that it was given and must not touch the
- * rest.
- *
- * Return: false in a crash kernel.
+ * Return: true.
  */
 bool balloon_hotplug_possible(void)
 {
 	BALLOON_STUB(balloon_hotplug_possible);
-	return !is_kdump_kernel();
+	return true;
 }
 
 /**

@@ -2,8 +2,9 @@
 /*
  * Xen balloon driver: what its units may ask of each other
  *
- * A section per unit, the lowest first.  A unit calls only those above its own
- * section in this file; core alone knows them all.
+ * A section for each unit, the lowest first.  A unit calls only those above its
+ * own; core alone knows them all.  Those that only have to be started share the
+ * section before the last.
  */
 #ifndef _XEN_BALLOON_INTERNAL_H
 #define _XEN_BALLOON_INTERNAL_H
@@ -17,6 +18,7 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 #include <xen/balloon.h>
+#include <xen/features.h>
 #include <xen/page.h>
 
 /* What every message begins with; the units include this file last. */
@@ -243,6 +245,12 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
 long balloon_room(const struct balloon_ops *ops);
 unsigned long balloon_debt(const struct balloon_ops *ops, unsigned long held);
 
+/* Xen leaves the frames of such a domain with it, and counts them all the time. */
+static inline bool balloon_keeps_frames(const struct balloon_ops *ops)
+{
+	return !ops->by_frame && xen_feature(XENFEAT_direct_mapped);
+}
+
 struct dentry;
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
@@ -302,7 +310,8 @@ static inline bool balloon_hotplug_possible(void)
 
 static inline unsigned long balloon_most_pages(void)
 {
-	return ULONG_MAX >> PAGE_SHIFT;
+	/* KiB have to fit into a long, and bytes into 64 bits */
+	return min_t(u64, ULONG_MAX >> (PAGE_SHIFT - 10), U64_MAX >> PAGE_SHIFT);
 }
 #endif
 
@@ -376,7 +385,6 @@ struct balloon_error {
  * @quarantined: pages that are neither the guest's nor surely Xen's
  * @floor: min_kb in pages; written at any time, read once a step
  * @max_lent: max_lent_kb in pages, likewise; 0: no cap
- * @lent_ram: pages of RAM that were ballooned out to be lent
  * @error: the last refusal
  * @said: bit by enum balloon_refusal: said in this episode
  * @leaving: pages of a block that is being removed, in nobody's hands
@@ -398,6 +406,7 @@ struct balloon_error {
  * @added_pfn: where the search for added memory to give back stands
  * @idle_since: jiffies; when the target was met, or memory last came
  * @hibernating: memory blocks must be left alone
+ * @blocks_busy: somebody adds or removes some, with @batch_lock dropped
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
  * @blocks_stay: a block could not be removed: not tried again until the target
  *	changes
@@ -418,7 +427,6 @@ struct xen_balloon {
 	unsigned long quarantined;
 	unsigned long floor;
 	unsigned long max_lent;
-	unsigned long lent_ram;
 	struct balloon_error error;
 	unsigned long said;
 	unsigned long leaving;
@@ -438,6 +446,7 @@ struct xen_balloon {
 	unsigned long added_pfn;
 	unsigned long idle_since;
 	bool hibernating;
+	bool blocks_busy;
 	long kept;
 	bool blocks_stay;
 	bool xen_scrubs;

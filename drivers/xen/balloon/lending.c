@@ -78,7 +78,6 @@ void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 			balloon_pages_add(&b->pages, pages[i], 1);
 	}
 	b->stats->target_unpopulated -= nr;
-	b->lent_ram -= min_t(unsigned long, b->lent_ram, nr);
 	mutex_unlock(&b->lock);
 	kick_to_grow(b);
 }
@@ -141,7 +140,15 @@ static unsigned long not_online(struct xen_balloon *b)
  */
 static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 {
-	if (not_online(b) < nr_pages && xen_balloon_add_memory(b, nr_pages) < 0)
+	long added = 0;
+
+	/* what somebody else adds is as good */
+	if (!b->blocks_busy && not_online(b) < nr_pages) {
+		added = xen_balloon_add_memory(b, nr_pages);
+		/* who wanted to add some meanwhile could not */
+		xen_balloon_kick(b);
+	}
+	if (added < 0)
 		return false;
 	mutex_unlock(&b->batch_lock);
 	wait_event_killable_timeout(b->moved_wq, something_listed(b),
@@ -150,22 +157,25 @@ static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 	return something_listed(b);
 }
 
+/* Memory that the guest should have and has lent instead. */
+static unsigned long missing(struct xen_balloon *b)
+{
+	return clamp(xen_balloon_shortfall(b), 0L,
+		     (long)READ_ONCE(b->stats->target_unpopulated));
+}
+
 /* Balloon memory out for the borrower; whether some was.  Context: batch_lock
  * is held.
  */
 static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
 {
-	unsigned long most = READ_ONCE(b->max_lent), moved;
+	unsigned long most = READ_ONCE(b->max_lent);
 
-	if (most && (nr_pages > most || b->lent_ram > most - nr_pages))
+	if (most && (nr_pages > most || missing(b) > most - nr_pages))
 		return false;
 	if (xen_balloon_available() < nr_pages)
 		return false;
-	moved = xen_balloon_inflate(b, nr_pages, GFP_USER);
-	mutex_lock(&b->lock);
-	b->lent_ram += moved;
-	mutex_unlock(&b->lock);
-	return moved;
+	return xen_balloon_inflate(b, nr_pages, GFP_USER);
 }
 
 /**

@@ -118,22 +118,18 @@ void balloon_pages_clean(struct page *page, unsigned long nr_pages)
  * @nr_pages: how many
  *
  * From here on nobody who walks over physical memory (/proc/kcore, a crash
- * dump, hibernation) reads them.  To be called before Xen hears of them.
- * Context: may sleep.
+ * dump, hibernation) begins to read them.  To be called before Xen hears of them.
  */
 void balloon_pages_mark(struct page *page, unsigned long nr_pages)
 {
 	unsigned long i;
 
-	/* who is reading one of them now comes to an end first */
-	page_offline_begin();
 	for (i = 0; i < nr_pages; i++) {
 		/* only the first page of an allocation comes with 0 */
 		set_page_private(page + i, 0);
 		if (!PageOffline(page + i))
 			__SetPageOffline(page + i);
 	}
-	page_offline_end();
 }
 
 /**

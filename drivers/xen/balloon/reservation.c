@@ -447,14 +447,15 @@ unsigned int balloon_populate(const struct balloon_ops *ops,
  * balloon_room - how much more memory the domain may have
  * @ops: the kind of domain
  *
- * Return: pages; LONG_MAX where Xen does not say.
+ * Return: pages; LONG_MAX where Xen does not say, or where the domain may have
+ * all that is in its balloon at any time.
  */
 long balloon_room(const struct balloon_ops *ops)
 {
 	long most = ops->count(XENMEM_maximum_reservation);
 	long now = ops->count(XENMEM_current_reservation);
 
-	if (most < 0 || now < 0)
+	if (most < 0 || now < 0 || balloon_keeps_frames(ops))
 		return LONG_MAX;
 	return max(most - now, 0L) / (long)XEN_PFN_PER_PAGE;
 }

@@ -224,10 +224,10 @@ static ssize_t scrub_pages_store(struct device *dev,
 				 const char *buf, size_t count)
 {
 	static const char * const words[] = {
-		"0", "n", "no", "f", "false", "off",
-		"1", "y", "yes", "t", "true", "on",
+		"0", "n", "no", "f", "false", "off", "d", "disable",
+		"1", "y", "yes", "t", "true", "on", "e", "enable",
 	};
-	char word[8];
+	char word[10];
 	int i;
 
 	if (strscpy(word, buf, sizeof(word)) < 0)
