@@ -339,7 +339,7 @@ MEANINGS = (
     "-holes: 256 MiB of a guest in which every second page is in use",
     "idle: CPU time of a guest in ten minutes in which nothing is to be done",
     "lender: the longest that a driver waits for one page while 768 MiB move",
-    "boot: what a guest of 256 MiB whose map shows 1024 takes longer to boot",
+    "boot: how much longer a guest of 256 MiB boots if its map shows 1024",
     "Xen clears: the same with xen.balloon_boot_xen_scrubs=1, upstream without",
     "wall: of 768 MiB on the wall, QEMU with a thread for each CPU")
 
