@@ -4,6 +4,9 @@
  */
 
 #include <kunit/test.h>
+#include <linux/jiffies.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "sim.h"
 
@@ -157,6 +160,24 @@ static void lending_cap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
 	sim_return(sim, 0, 10);
 	sim_settle(sim, 20);
+}
+
+/* A guest that is above its target since it is low has nothing to lend either. */
+static void lending_cap_low(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.max_lent = 64;
+	sim_target(sim, SIM_PAGES - 5 * BALLOON_HUGE_PAGES);
+	sim->b.state = BALLOON_GUEST_LOW;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 64), 0);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), -ENOMEM);
+	sim->b.state = BALLOON_INFLATING;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	/* nor is min_kb touched by more than that */
+	sim->b.floor = SIM_PAGES;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), -ENOMEM);
+	sim_return(sim, 0, 65);
 }
 
 /* Neither a request that fails nor pages of the balloon make room under it. */
@@ -343,9 +364,18 @@ static void lending_while_adding(struct kunit *test)
 }
 
 /* Who wants to add some while somebody else does waits for those. */
+static struct sim *not_busy_sim;
+
+static void not_busy(struct work_struct *work)
+{
+	WRITE_ONCE(not_busy_sim->b.blocks_busy, false);
+	wake_up_all(&not_busy_sim->b.moved_wq);
+}
+
 static void lending_waits_for_others(struct kunit *test)
 {
 	struct sim *sim = test->priv;
+	struct delayed_work work;
 	unsigned long start = jiffies;
 
 	sim->for_lending = true;
@@ -355,12 +385,19 @@ static void lending_waits_for_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 4 * HZ));
-	sim->b.blocks_busy = false;
+	/* when those are not added after all, it does so itself */
+	INIT_DELAYED_WORK_ONSTACK(&work, not_busy);
+	not_busy_sim = sim;
+	schedule_delayed_work(&work, HZ / 50);
+	start = jiffies;
 	/* the worker may have left something for later */
 	clear_bit(BALLOON_KICKED, &sim->b.flags);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + 4 * HZ));
+	flush_delayed_work(&work);
+	destroy_delayed_work_on_stack(&work);
 	sim_return(sim, 0, 20);
 }
 
@@ -393,6 +430,7 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_exhausted),
 	KUNIT_CASE(lending_cap),
 	KUNIT_CASE(lending_cap_stays),
+	KUNIT_CASE(lending_cap_low),
 	KUNIT_CASE(lending_in_use),
 	KUNIT_CASE(lending_dirty),
 	KUNIT_CASE(lending_pv),

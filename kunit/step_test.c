@@ -821,6 +821,23 @@ static void step_unreachable_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
 }
 
+/* What is direct-mapped has its own frames, and no use for more struct pages. */
+static void step_unreachable_direct(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	bool was = xen_feature(XENFEAT_direct_mapped);
+
+	sim->hotplug = HUGE;
+	xen_features[XENFEAT_direct_mapped] = true;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	xen_features[XENFEAT_direct_mapped] = was;
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	expect_met(sim);
+}
+
 /* Also where the host had no more for the pages that were lent then. */
 static void step_unreachable_host(struct kunit *test)
 {
@@ -1220,6 +1237,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_unreachable),
 	KUNIT_CASE(step_unreachable_cap),
 	KUNIT_CASE(step_unreachable_lent),
+	KUNIT_CASE(step_unreachable_direct),
 	KUNIT_CASE(step_unreachable_host),
 	KUNIT_CASE(step_lender_was_faster),
 	KUNIT_CASE(step_in_demand),

@@ -114,6 +114,9 @@ VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
 	long given = given_pages(b, facts);
 
 	if (given > 0) {
+		/* a direct-mapped one still counts it */
+		if (balloon_keeps_frames(b->ops))
+			given -= early;
 		b->stats->current_pages = given;
 		b->stats->total_pages = given + regions + early;
 	} else {

@@ -62,7 +62,8 @@
  * puts some on it needs lock alone, and so never waits for Xen.
  *
  * So lock is the last of all, and is taken with batch_lock held, or with
- * device_hotplug_lock and mem_hotplug_lock, but never with all of them.
+ * device_hotplug_lock and mem_hotplug_lock.  Nobody waits for batch_lock with
+ * those held: who is out of memory while some is added only tries it.
  */
 
 #include <linux/cma.h>
@@ -351,30 +352,35 @@ static long hold_left(const struct xen_balloon *b)
 /**
  * xen_balloon_available - what the guest could spare
  *
- * Two things are left out that the kernel counts.  Memory for movable pages
- * alone: neither the balloon nor stacks and page tables of programs can have any.
- * And what a watermark keeps that was raised because free memory is in pieces: it
- * comes down when memory can be reclaimed, and where none can, not at all.
+ * As si_mem_available() has it, but of the zones that the balloon allocates from,
+ * which are those of stacks and page tables, too.  And what a watermark keeps that
+ * was raised because free memory is in pieces does not count: it comes down when
+ * memory can be reclaimed, and where none can, not at all.
  *
  * Return: pages, caches that it can drop included.
  */
 unsigned long xen_balloon_available(void)
 {
+	enum zone_type highest = gfp_zone(GFP_BALLOON);
+	unsigned long low = 0, cache = 0, slab, kept;
 	struct zone *zone;
-	long pages;
+	long pages = 0;
 
 	BALLOON_STUB(xen_balloon_available);
-	pages = si_mem_available();
 	for_each_populated_zone(zone) {
-		if (zone_idx(zone) > gfp_zone(GFP_BALLOON))
-			pages -= zone_page_state(zone, NR_FREE_PAGES) +
-				 zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
-				 zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
-		else
-			/* zone->lock is mm's own, and a moment old will do */
-			pages -= data_race(zone->watermark_boost);
+		if (zone_idx(zone) > highest)
+			continue;
+		kept = high_wmark_pages(zone) + zone->lowmem_reserve[highest];
+		pages += zone_page_state(zone, NR_FREE_PAGES);
+		pages -= zone_page_state(zone, NR_FREE_CMA_PAGES);
+		pages -= min(kept, zone_managed_pages(zone));
+		cache += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+		low += low_wmark_pages(zone);
 	}
-	pages -= global_zone_page_state(NR_FREE_CMA_PAGES);
+	slab = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
+	       global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
+	pages += cache - min(cache / 2, low) + slab - min(slab / 2, low);
 	return max(pages, 0L);
 }
 
@@ -520,8 +526,8 @@ bool xen_balloon_took_long(unsigned long since)
 
 /* Whether there is something better to do than to look for more single pages,
  * for which the allocator may have to write others to a disk: somebody is out of
- * memory and waits for batch_lock, or there is another target.  A lender keeps
- * that lock until it has all that it wants, so it is not asked.
+ * memory and waits for batch_lock, or there is another target.  A lender goes on
+ * with the same lock until it has all that it wants, so it is not asked.
  */
 static bool in_demand(struct xen_balloon *b)
 {
@@ -542,7 +548,8 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 		gfp |= __GFP_ZERO;
 
 	begin_batch(batch, b->ops->by_frame ? 0 : BALLOON_MAX_ORDER);
-	if (!b->ops->keeps_blocks)
+	/* a block that is being removed may be gone in the middle of this */
+	if (!b->ops->keeps_blocks && !b->blocks_busy)
 		collect_added(b, want);
 	if (batch->nr)
 		return;
@@ -922,8 +929,8 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 /* --- adding ------------------------------------------------------------------- */
 
 /* Memory blocks are added and removed under locks that an administrator may hold
- * for long, by setting a block offline that is in use.  Nobody who wants to move
- * memory meanwhile waits for that.
+ * for long, by setting a block offline that is in use.  Nobody waits for that but
+ * the one who adds or removes some.
  *
  * Context: batch_lock is held, and is not on return.
  * Return: false where that cannot be now, with batch_lock still held.
@@ -971,6 +978,14 @@ long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 	return added;
 }
 
+/* Whether there can be more than what the guest booted with: a kernel may not be
+ * able to add memory, and what is direct-mapped has its own frames alone.
+ */
+static bool can_grow(const struct xen_balloon *b)
+{
+	return balloon_hotplug_possible() && !balloon_keeps_frames(b->ops);
+}
+
 /* What cannot be is no target; but what is lent comes back. */
 static void settle_target(struct xen_balloon *b)
 {
@@ -999,7 +1014,7 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	/* the end of either wakes us */
 	if (b->hibernating || b->blocks_busy)
 		return 0;
-	if (!balloon_hotplug_possible()) {
+	if (!can_grow(b)) {
 		settle_target(b);
 		return 0;
 	}
@@ -1165,7 +1180,7 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		if (b->hibernating || b->blocks_busy)
 			return MAX_SCHEDULE_TIMEOUT;
 		/* nothing is missing but what is lent; its return wakes us */
-		if (!balloon_hotplug_possible())
+		if (!can_grow(b))
 			return b->stats->target_unpopulated ?
 			       MAX_SCHEDULE_TIMEOUT : 0;
 		break;

@@ -310,7 +310,7 @@ static inline bool balloon_hotplug_possible(void)
 
 static inline unsigned long balloon_most_pages(void)
 {
-	/* KiB have to fit into a long, and bytes into 64 bits */
+	/* KiB have to fit into an unsigned long, and bytes into 64 bits */
 	return min_t(u64, ULONG_MAX >> (PAGE_SHIFT - 10), U64_MAX >> PAGE_SHIFT);
 }
 #endif
@@ -417,7 +417,8 @@ struct balloon_error {
  *	was out of memory
  * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
  * @wq: the worker waits here for @flags
- * @moved_wq: woken when a step has moved something: boot and lenders wait here
+ * @moved_wq: woken when a step has moved something, or memory blocks have
+ *	changed: boot, lenders and who hibernates wait here
  */
 struct xen_balloon {
 	struct mutex lock;	/* the list and the counters */

@@ -136,14 +136,16 @@ static unsigned long not_online(struct xen_balloon *b)
 }
 
 /* Add memory for the borrower, and wait until it is online.  Whether there is
- * something in the balloon now.  Context: batch_lock is held, and is dropped.
+ * something in the balloon now, or it is worth to try again.  Context: batch_lock
+ * is held, and is dropped.
  */
 static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 {
+	bool busy = b->blocks_busy;
 	long added = 0;
 
-	/* what somebody else adds is as good */
-	if (!b->blocks_busy && not_online(b) < nr_pages) {
+	/* what somebody else adds is as good; if it does, see below */
+	if (!busy && not_online(b) < nr_pages) {
 		added = xen_balloon_add_memory(b, nr_pages);
 		/* who wanted to add some meanwhile could not */
 		xen_balloon_kick(b);
@@ -151,17 +153,26 @@ static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 	if (added < 0)
 		return false;
 	mutex_unlock(&b->batch_lock);
-	wait_event_killable_timeout(b->moved_wq, something_listed(b),
+	wait_event_killable_timeout(b->moved_wq, something_listed(b) ||
+				    (busy && !READ_ONCE(b->blocks_busy)),
 				    ONLINE_TIME);
 	mutex_lock(&b->batch_lock);
-	return something_listed(b);
+	return something_listed(b) || (busy && !b->blocks_busy);
 }
 
-/* Memory that the guest should have and has lent instead. */
+/* Memory that the guest should have and has lent instead; of one that is low, all
+ * that it has lent.
+ */
 static unsigned long missing(struct xen_balloon *b)
 {
-	return clamp(xen_balloon_shortfall(b), 0L,
-		     (long)READ_ONCE(b->stats->target_unpopulated));
+	unsigned long lent = READ_ONCE(b->stats->target_unpopulated);
+	unsigned long should = max(READ_ONCE(b->stats->target_pages),
+				   READ_ONCE(b->floor));
+	unsigned long has = READ_ONCE(b->stats->current_pages);
+
+	if (READ_ONCE(b->state) == BALLOON_GUEST_LOW)
+		return lent;
+	return min(lent, should - min(should, has));
 }
 
 /* Balloon memory out for the borrower; whether some was.  Context: batch_lock
