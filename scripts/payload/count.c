@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * count - how often tracepoints and functions are passed while a command runs
+ * count - how often a thread passes tracepoints and functions while a command runs
  *
- *   count GROUP/EVENT | call/FUNCTION[,FUNCTION]... -- COMMAND...
+ *   count PID GROUP/EVENT | call/FUNCTION[,FUNCTION]... -- COMMAND...
  *
- * On all CPUs, by whoever; prints "event NAME COUNT" for each.  Of several
+ * What others do meanwhile is not counted; prints "event NAME COUNT" for each.  Of several
  * functions the first that the kernel has is meant; a kernel without kprobes
  * cannot count them, and nothing is said of them.
  */
@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #define MOST	8
-#define CPUS	8
+
+/* in the flags of a tracepoint 8 is an interrupt and 16 a softirq */
+#define NO_INTERRUPT	"!(common_flags & 24)"
 
 static bool is_call(const char *name)
 {
@@ -60,7 +62,7 @@ static uint32_t kprobe_type(void)
 }
 
 /* The entry of the first of the functions @names that there is. */
-static int open_call(const char *names, int cpu)
+static int open_call(const char *names, pid_t thread)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr) };
 	char copy[128], *name, *save;
@@ -71,12 +73,12 @@ static int open_call(const char *names, int cpu)
 	for (name = strtok_r(copy, ",", &save); name && fd < 0;
 	     name = strtok_r(NULL, ",", &save)) {
 		attr.kprobe_func = (uintptr_t)name;
-		fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
+		fd = syscall(SYS_perf_event_open, &attr, thread, -1, -1, 0);
 	}
 	return fd;
 }
 
-static int open_event(const char *name, int cpu)
+static int open_event(const char *name, pid_t thread)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
@@ -85,35 +87,33 @@ static int open_event(const char *name, int cpu)
 	int fd;
 
 	if (is_call(name)) {
-		fd = open_call(name + 5, cpu);
+		fd = open_call(name + 5, thread);
 	} else {
 		attr.config = event_id(name);
-		fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
+		fd = syscall(SYS_perf_event_open, &attr, thread, -1, -1, 0);
 	}
-	if (fd < 0)
+	/* nor what an interrupt does that comes while the thread runs */
+	if (fd < 0 || (!is_call(name) &&
+		       ioctl(fd, PERF_EVENT_IOC_SET_FILTER, NO_INTERRUPT)))
 		err(1, "%s", name);
 	return fd;
 }
 
 int main(int argc, char **argv)
 {
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN), cpu, status, i;
-	int nr = 0, end;
+	pid_t pid, thread = argc > 1 ? atoi(argv[1]) : 0;
+	int nr = 0, fds[MOST], end, status, i;
 	const char *names[MOST];
-	int fds[MOST][CPUS];
-	uint64_t value, sum;
-	pid_t pid;
+	uint64_t value;
 
-	for (end = 1; end < argc && strcmp(argv[end], "--"); end++) {
+	for (end = 2; end < argc && strcmp(argv[end], "--"); end++) {
 		if (nr < MOST && (kprobe_type() || !is_call(argv[end])))
 			names[nr++] = argv[end];
 	}
-	if (!nr || end > MOST || end + 1 >= argc || cpus > CPUS)
-		errx(2, "usage: count EVENT... -- COMMAND...");
-	for (i = 0; i < nr; i++) {
-		for (cpu = 0; cpu < cpus; cpu++)
-			fds[i][cpu] = open_event(names[i], cpu);
-	}
+	if (thread <= 0 || !nr || end > MOST + 1 || end + 1 >= argc)
+		errx(2, "usage: count PID EVENT... -- COMMAND...");
+	for (i = 0; i < nr; i++)
+		fds[i] = open_event(names[i], thread);
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
@@ -124,13 +124,9 @@ int main(int argc, char **argv)
 	if (waitpid(pid, &status, 0) < 0)
 		err(1, "wait");
 	for (i = 0; i < nr; i++) {
-		for (sum = 0, cpu = 0; cpu < cpus; cpu++) {
-			if (read(fds[i][cpu], &value, sizeof(value)) !=
-			    sizeof(value))
-				err(1, "%s", names[i]);
-			sum += value;
-		}
-		printf("event %s %lu\n", names[i], sum);
+		if (read(fds[i], &value, sizeof(value)) != sizeof(value))
+			err(1, "%s", names[i]);
+		printf("event %s %lu\n", names[i], value);
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
