@@ -1021,6 +1021,23 @@ static void step_tidy_nothing_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
 }
 
+/* Nobody hibernates while blocks change, nor waits for that without end. */
+static void step_hibernates_not(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.blocks_busy = true;
+	KUNIT_EXPECT_EQ(test, balloon_hibernation(NULL, PM_HIBERNATION_PREPARE,
+						  NULL),
+			notifier_from_errno(-EBUSY));
+	KUNIT_EXPECT_FALSE(test, sim->b.hibernating);
+	sim->b.blocks_busy = false;
+	KUNIT_EXPECT_EQ(test, balloon_hibernation(NULL, PM_HIBERNATION_PREPARE,
+						  NULL), NOTIFY_OK);
+	KUNIT_EXPECT_TRUE(test, sim->b.hibernating);
+	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
+}
+
 /* While the guest hibernates, blocks stay as they are. */
 static void step_hibernates(struct kunit *test)
 {
@@ -1247,6 +1264,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_tidy_refused),
 	KUNIT_CASE(step_tidy_low),
 	KUNIT_CASE(step_tidy_nothing_left),
+	KUNIT_CASE_SLOW(step_hibernates_not),
 	KUNIT_CASE(step_hibernates),
 	KUNIT_CASE(step_tidy_pv),
 #ifdef CONFIG_CONTIG_ALLOC

@@ -4,8 +4,8 @@
  *
  *   count PID GROUP/EVENT | call/FUNCTION[,FUNCTION]... -- COMMAND...
  *
- * What others do meanwhile is not counted; prints "event NAME COUNT" for each.  Of several
- * functions the first that the kernel has is meant; a kernel without kprobes
+ * What others do meanwhile is not counted; prints "event NAME COUNT" for each.
+ * Of several functions the first that the kernel has is meant; a kernel without kprobes
  * cannot count them, and nothing is said of them.
  */
 #include <err.h>

@@ -126,6 +126,9 @@
 /* How long single pages are collected for one hypercall. */
 #define MOST_COLLECT	(HZ / 50)
 
+/* How long who hibernates waits for blocks that are being added or removed */
+#define BLOCKS_TIME	(10 * HZ)
+
 /* How long the worker goes on giving after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
 
@@ -970,10 +973,11 @@ long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 	if (!begin_blocks(b))
 		return -EBUSY;
 	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
-	mutex_lock(&b->lock);
-	if (added > 0)
+	if (added > 0) {
+		mutex_lock(&b->lock);
 		b->stats->total_pages += added;
-	mutex_unlock(&b->lock);
+		mutex_unlock(&b->lock);
+	}
 	end_blocks(b);
 	return added;
 }
@@ -1395,7 +1399,11 @@ VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
 		mutex_lock(&b->batch_lock);
 		b->hibernating = true;
 		mutex_unlock(&b->batch_lock);
-		wait_event(b->moved_wq, !READ_ONCE(b->blocks_busy));
+		if (!wait_event_timeout(b->moved_wq, !READ_ONCE(b->blocks_busy),
+					BLOCKS_TIME)) {
+			b->hibernating = false;
+			return notifier_from_errno(-EBUSY);
+		}
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
