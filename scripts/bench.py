@@ -44,10 +44,14 @@ AGREE = 0.01            # of two runs
 # what is added up; see payload/tracecount.c and count.c
 NOTHING = "nothing"     # the move whose counts are those of counting itself
 COUNTS = {"calls to move memory": ("event call/memory_op",),
-          # mmu_update, memory_op, multicall, update_va_mapping, mmuext_op; Xen
-          # has one again when it has interrupted it
-          "hypercalls for memory": tuple(f"hypercall {number}$"
-                                         for number in (1, 12, 13, 14, 26)),
+          # and mmu_update, multicall, update_va_mapping, mmuext_op: what the
+          # guest calls to move memory and to unmap and map it
+          "calls for memory": ("event call/memory_op",) +
+          tuple(f"hypercall {number}$" for number in (1, 13, 14, 26)),
+          # the same as Xen has it: once more whenever it has interrupted one
+          "entries to Xen for them": tuple(
+              f"{kind} {number}$" for kind in ("hypercall", "continued")
+              for number in (1, 12, 13, 14, 26)),
           "released, 2 MiB": ("release 9",),
           "released, 4 KiB": ("release 0",),
           "populated, 2 MiB": ("populate 9",),
@@ -60,8 +64,8 @@ COUNTS = {"calls to move memory": ("event call/memory_op",),
 # ours, for a GiB, at most
 COUNT_LIMITS = {("pvh", "inflate", "calls to move memory"): 260,
                 ("pvh", "deflate", "calls to move memory"): 32,
-                ("pv", "inflate", "hypercalls for memory"): 1100,
-                ("pv", "deflate", "hypercalls for memory"): 1100,
+                ("pv", "inflate", "calls for memory"): 1100,
+                ("pv", "deflate", "calls for memory"): 1100,
                 ("pvh", "inflate", "TLB flushes"): 0,
                 ("pvh", "deflate", "TLB flushes"): 0,
                 ("pvh", "inflate", "allocator calls"): 520,
@@ -75,7 +79,10 @@ GIB = 1024 * 256        # pages
 LIMITS = {("pvh", "inflate"): 1.05, ("pvh", "deflate"): 1.20,
           ("pv", "inflate"): 1.15, ("pv", "deflate"): 1.20}
 POD_FACTOR = 5          # how much faster than upstream, at least
-WALL_FACTOR = {"inflate": 5, "deflate": 25}     # the same, on the wall
+# the same, on the wall; where the floor there is not so much faster, as fast as
+# the floor but for what a clock on the wall is worth
+WALL_FACTOR = {"inflate": 5, "deflate": 25}
+WALL_FLOORS = 1.25
 WALL_TRIES = 3          # QEMU may lose the guest
 EQUAL = 0.99            # the same, where it need not be faster
 
@@ -152,8 +159,10 @@ class Boot:
             name, verdict, *numbers = words if len(words) == 4 else \
                 (words[0], "said nothing")
             if verdict == "moved":
-                found[name] = {"ns": int(numbers[0]),
-                               "pages": int(numbers[1])}
+                got = {"ns": int(numbers[0]), "pages": int(numbers[1])}
+                # on the wall, several times: others only make it longer
+                found[name] = min(got, found.get(name, got),
+                                  key=lambda entry: entry["ns"])
             else:
                 self.trouble.append(f"{self.guest}: {name} {verdict} "
                                     + " ".join(numbers))
@@ -276,8 +285,8 @@ def added(entry, more, less):
 
 class Row:
     """A line of the table: a time with either driver, and what is wanted of
-    ours: at most so many floors, at least so many times faster, or at most so
-    many seconds."""
+    ours: at most so many floors, at least so many times faster (one of the two,
+    where both are given), or at most so many seconds."""
 
     def __init__(self, names, times, floor=None, limit=None, least=None,
                  most=None):
@@ -307,16 +316,18 @@ class Row:
             return None
         if self.most is not None:
             return self.times["new"] <= self.most
-        if self.limit is None:
-            return self.faster() >= self.least
-        return self.ratio() <= self.limit
+        return (self.least is not None and self.faster() >= self.least) or \
+            (self.limit is not None and self.ratio() <= self.limit)
 
     def wanted(self):
         if self.most is not None:
             return f"<= {self.most:g} s"
-        if self.limit is not None:
+        if self.limit is None:
+            return f">= {self.least:g} times" if self.least > 1 \
+                else "not slower"
+        if self.least is None:
             return f"<= {self.limit:.2f} floors"
-        return f">= {self.least:g} times" if self.least > 1 else "not slower"
+        return f">= {self.least:g} times or <= {self.limit:.2f} floors"
 
     def cells(self):
         def show(value, form):
@@ -341,7 +352,8 @@ MEANINGS = (
     "lender: the longest that a driver waits for one page while 768 MiB move",
     "boot: how much longer a guest of 256 MiB boots if its map shows 1024",
     "Xen clears: the same with xen.balloon_boot_xen_scrubs=1, upstream without",
-    "wall: of 768 MiB on the wall, QEMU with a thread for each CPU")
+    "wall: 768 MiB by the clock on the wall, the best of three, QEMU with a "
+    "thread for each CPU")
 
 
 def moves_of(rounds):
@@ -392,10 +404,14 @@ def rows_of(run):
                 (linux, "pvh", "boot, Xen clears"),
                 {**boots, "new": added(ours, "boot1024-xen", "boot256")},
                 least=POD_FACTOR))
-            rows += [Row((linux, "pvh", f"{move}, wall"),
-                         times("wall", lambda found, m=move:
-                               scaled(found.get(m))), least=least)
-                     for move, least in WALL_FACTOR.items()]
+            parts = results.get("floor on the wall", {}).get("pvh", {})
+            for move, least in WALL_FACTOR.items():
+                cost = floor_of(parts, "pvh", move)
+                rows.append(Row(
+                    (linux, "pvh", f"{move}, wall"),
+                    times("wall", lambda found, m=move: scaled(found.get(m))),
+                    None if cost is None else cost * PAGES / 1e9,
+                    WALL_FLOORS, least))
     return rows
 
 
@@ -640,18 +656,23 @@ def measure(screen, number, images, guests, quick):
             wrong = boot.trouble
             if "pvh" in guests and not quick:
                 wrong += on_the_wall(screen, linux, driver, by_driver[driver],
-                                     label + "-wall", note)
+                                     files, label + "-wall", note)
             trouble += [f"{linux} {NAMES[driver]}: {text}" for text in wrong]
     return run, trouble
 
 
-def on_the_wall(screen, linux, driver, image, label, note):
-    """The moves of a PVH guest by the host's clock; what went wrong."""
+def on_the_wall(screen, linux, driver, image, files, label, note):
+    """The moves of a PVH guest by the host's clock, and once the floor; what
+    went wrong."""
+    parts = [("wall", "pvh", "wall")]
+    if driver == "new":
+        parts.append(("floor", "pvh", "floor"))
     for _ in range(WALL_TRIES):
         boot = Boot(screen, linux, driver, label)
-        boot.run(image, [], [("wall", "pvh", "wall")],
-                 lambda kind, guest, found: note(driver, kind, found),
-                 multi=True)
+        boot.run(image, files, parts,
+                 lambda kind, guest, found: note(driver, kind, found)
+                 if kind == "wall" else
+                 note("floor on the wall", guest, found), multi=True)
         if not boot.trouble:
             break
     return boot.trouble

@@ -15,7 +15,8 @@
 #             which every second page is in use
 #   lender    lender waits=N worst_ns=N refused=N met=0|1, down and up: see
 #             modules/lender/lender.c
-#   wall      move inflate and deflate, where time is that of the host
+#   wall      move inflate and deflate three times, where time is that of the
+#             host
 #   idle      idle NS, the CPU time of a guest that has met its target and does
 #             nothing for ten minutes
 #   pod       boot 256 1024|256 SECONDS: the first line of init, in a guest
@@ -139,7 +140,9 @@ lender() {
 wall() {
 	guest_start memory=1024 name="$GUEST"
 	sleep 5
-	move inflate -$MOVED && move deflate $MOVED
+	for _round in 1 2 3; do
+		move inflate -$MOVED && move deflate $MOVED || return
+	done
 }
 
 idle() {

@@ -6,6 +6,8 @@
  *
  * Prints, a line each and only what is not 0:
  *   hypercall NUMBER COUNT    what the domain called, by Xen's numbers
+ *   continued NUMBER COUNT    what Xen interrupted and had again, as far as its
+ *                             record tells: mmu_update and mmuext_op
  *   subcall NUMBER COUNT      the same inside of multicalls
  *   release ORDER COUNT       extents that it gave to Xen
  *   populate ORDER COUNT      entries that Xen made for it (not in PV guests)
@@ -18,14 +20,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <xen/trace.h>
+#include <xen/xen.h>
 
 #define RAM	0	/* p2m_ram_rw */
 #define KINDS	64
+#define PREEMPTED	(1u << 31)	/* Xen's own, in the number of requests */
 
-enum { HYPERCALL, SUBCALL, RELEASE, POPULATE, LOST, WHAT };
+enum { HYPERCALL, CONTINUED, SUBCALL, RELEASE, POPULATE, LOST, WHAT };
 
 static const char * const names[WHAT] = {
-	"hypercall", "subcall", "release", "populate", "lost",
+	"hypercall", "continued", "subcall", "release", "populate", "lost",
 };
 static unsigned long counts[WHAT][KINDS];
 
@@ -34,10 +38,20 @@ static void count(int what, uint32_t kind, unsigned long nr)
 	counts[what][kind < KINDS ? kind : KINDS - 1] += nr;
 }
 
+/* What a record of a PV guest's hypercall is counted as. */
+static int pv_call(const uint32_t *data, uint32_t kind)
+{
+	/* of these two Xen records one argument, the number of requests */
+	if (kind != __HYPERVISOR_mmu_update && kind != __HYPERVISOR_mmuext_op)
+		return HYPERCALL;
+	return data[1] & PREEMPTED ? CONTINUED : HYPERCALL;
+}
+
 /* Records of who runs and what it calls. */
 static void call(uint32_t event, const uint32_t *data, uint32_t domid)
 {
 	static uint32_t running = UINT32_MAX;
+	uint32_t kind = data[0] & ~TRC_PV_HYPERCALL_V2_ARG_MASK;
 
 	switch (event) {
 	case TRC_SCHED_SWITCH:
@@ -48,11 +62,12 @@ static void call(uint32_t event, const uint32_t *data, uint32_t domid)
 			count(HYPERCALL, data[0], 1);
 		break;
 	case TRC_PV_HYPERCALL_V2:
+		if (running == domid)
+			count(pv_call(data, kind), kind, 1);
+		break;
 	case TRC_PV_HYPERCALL_SUBCALL:
 		if (running == domid)
-			count(event == TRC_PV_HYPERCALL_V2 ? HYPERCALL :
-			      SUBCALL, data[0] & ~TRC_PV_HYPERCALL_V2_ARG_MASK,
-			      1);
+			count(SUBCALL, kind, 1);
 		break;
 	}
 }
