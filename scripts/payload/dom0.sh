@@ -246,9 +246,12 @@ tells() { guest 'test -e $BALLOON/info/state'; }
 # offset_pages: how much the toolstack's target lies above the guest's; the
 # difference between what memory/target says and target_pages
 offset_pages() {
-	echo $(($(xenstore-read "/local/domain/$ID/memory/target") / 4 -
-		$(fact target_pages)))
+	echo $(($(wants_kb) / 4 - $(fact target_pages)))
 }
+
+# wants_kb: what the toolstack says that the guest should hold.  Where an HVM guest
+# may grow, xl takes off 1 MiB when it builds or restores it, but not later.
+wants_kb() { xenstore-read "/local/domain/$ID/memory/target"; }
 
 # remember: what the guest holds, for `follows`
 remember() {
