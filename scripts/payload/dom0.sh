@@ -253,8 +253,12 @@ offset_pages() {
 # may grow, xl takes off 1 MiB when it builds or restores it, but not later.
 wants_kb() { xenstore-read "/local/domain/$ID/memory/target"; }
 
+# wants: pages that it wants more than when `remember` was called
+wants() { echo $((($(wants_kb) - BASE_WANTS) / 4)); }
+
 # remember: what the guest holds, for `follows`
 remember() {
+	is_dom0 || BASE_WANTS=$(wants_kb)
 	BASE_CURRENT=$(fact current_pages)
 	BASE_NR=$(fact nr_pages)
 	# shellcheck disable=SC2034 # for scenarios
