@@ -268,6 +268,12 @@ def floor_of(parts, guest, move):
     return None if None in costs else sum(costs)
 
 
+def floor_time(parts, guest, move):
+    """The floor of PAGES in s, or None."""
+    cost = floor_of(parts, guest, move)
+    return None if cost is None else cost * PAGES / 1e9
+
+
 def plain(entry):
     return entry["ns"] / 1e9 if entry else None
 
@@ -378,11 +384,10 @@ def rows_of(run):
                 continue
             parts = results.get("floor", {}).get(guest, {})
             for direction, move in moves_of(results["rounds"]):
-                cost = floor_of(parts, guest, direction)
                 rows.append(Row(
                     (linux, guest, move),
                     times(guest, lambda found, m=move: scaled(found.get(m))),
-                    None if cost is None else cost * PAGES / 1e9,
+                    floor_time(parts, guest, direction),
                     LIMITS[guest, direction]))
             if results["quick"]:
                 continue
@@ -406,12 +411,10 @@ def rows_of(run):
                 least=POD_FACTOR))
             parts = results.get("floor on the wall", {}).get("pvh", {})
             for move, least in WALL_FACTOR.items():
-                cost = floor_of(parts, "pvh", move)
                 rows.append(Row(
                     (linux, "pvh", f"{move}, wall"),
                     times("wall", lambda found, m=move: scaled(found.get(m))),
-                    None if cost is None else cost * PAGES / 1e9,
-                    WALL_FLOORS, least))
+                    floor_time(parts, "pvh", move), WALL_FLOORS, least))
     return rows
 
 

@@ -246,19 +246,16 @@ tells() { guest 'test -e $BALLOON/info/state'; }
 # offset_pages: how much the toolstack's target lies above the guest's; the
 # difference between what memory/target says and target_pages
 offset_pages() {
-	echo $(($(wants_kb) / 4 - $(fact target_pages)))
+	echo $(($(xenstore-read "/local/domain/$ID/memory/target") / 4 -
+		$(fact target_pages)))
 }
 
-# wants_kb: what the toolstack says that the guest should hold.  Where an HVM guest
-# may grow, xl takes off 1 MiB when it builds or restores it, but not later.
-wants_kb() { xenstore-read "/local/domain/$ID/memory/target"; }
-
-# wants: pages that it wants more than when `remember` was called
-wants() { echo $((($(wants_kb) - BASE_WANTS) / 4)); }
+# xl_less: pages that xl takes off what an HVM guest should hold when it builds or
+# restores it, if it may grow; a target set later is the whole of it
+xl_less() { [ "$GUEST" = hvm ] && echo 256 || echo 0; }
 
 # remember: what the guest holds, for `follows`
 remember() {
-	is_dom0 || BASE_WANTS=$(wants_kb)
 	BASE_CURRENT=$(fact current_pages)
 	BASE_NR=$(fact nr_pages)
 	# shellcheck disable=SC2034 # for scenarios
