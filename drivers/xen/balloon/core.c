@@ -126,7 +126,7 @@
 /* How long single pages are collected for one hypercall. */
 #define MOST_COLLECT	(HZ / 50)
 
-/* How long who hibernates waits for blocks that are being added or removed */
+/* How long who hibernates waits for blocks that are being added or removed. */
 #define BLOCKS_TIME	(10 * HZ)
 
 /* How long the worker goes on giving after it was asked to freeze. */
@@ -1383,6 +1383,16 @@ EXPORT_SYMBOL_GPL(balloon_set_new_target);
 
 /* --- hibernation ------------------------------------------------------------------- */
 
+static void set_hibernating(struct xen_balloon *b, bool on)
+{
+	mutex_lock(&b->batch_lock);
+	b->hibernating = on;
+	mutex_unlock(&b->batch_lock);
+	/* what was left alone meanwhile */
+	if (!on)
+		xen_balloon_kick(b);
+}
+
 /*
  * Who hibernates holds the lock that adding and removing memory blocks needs,
  * from before the worker is asked to stand still.  So it stays away from that
@@ -1396,21 +1406,16 @@ VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
 	switch (event) {
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		mutex_lock(&b->batch_lock);
-		b->hibernating = true;
-		mutex_unlock(&b->batch_lock);
+		set_hibernating(b, true);
 		if (!wait_event_timeout(b->moved_wq, !READ_ONCE(b->blocks_busy),
 					BLOCKS_TIME)) {
-			b->hibernating = false;
+			set_hibernating(b, false);
 			return notifier_from_errno(-EBUSY);
 		}
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		mutex_lock(&b->batch_lock);
-		b->hibernating = false;
-		mutex_unlock(&b->batch_lock);
-		xen_balloon_kick(b);
+		set_hibernating(b, false);
 		break;
 	}
 	return NOTIFY_OK;
