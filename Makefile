@@ -8,11 +8,11 @@
 MAKEFLAGS += --no-print-directory
 
 COMMANDS := help run test kunit coverage mutants scenario kernel image compare bench \
-	bench-document lint prove-all shell clean
+	bench-document lint patch prove-all shell clean
 
 .PHONY: $(COMMANDS)
 
-help run test kunit coverage mutants compare bench lint prove-all shell clean:
+help run test kunit coverage mutants compare bench lint patch prove-all shell clean:
 	@scripts/$@
 
 bench-document:
