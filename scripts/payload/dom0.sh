@@ -15,11 +15,14 @@ CHECKS=0
 FAILED=0
 NAME=guest			# the guest that `guest`, `fact` ... mean
 ID=
-# what a debug kernel keeps for itself beyond what others do
-# shellcheck disable=SC2034 # for scenarios
+# What a debug kernel keeps for itself beyond what others do; of it what KASAN does:
+# an eighth of the guest, and what was freed last
 DEBUG_MIB=0
-# shellcheck disable=SC2034
+KASAN_MIB=0
 [ "$FLAVOUR" != debug ] || DEBUG_MIB=32
+[ "$FLAVOUR-${GUEST:-}" != debug-pvh ] || KASAN_MIB=96
+# shellcheck disable=SC2034 # for scenarios
+DEBUG_MIB=$((DEBUG_MIB + KASAN_MIB))
 
 # --- saying what is seen
 
