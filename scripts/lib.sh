@@ -64,7 +64,7 @@ check_vars() {
 	one_of FLAVOUR "$FLAVOUR" release debug coverage
 	# the counters are for our objects
 	[ "$FLAVOUR" != coverage ] || one_of DRIVER "$DRIVER" new
-	one_of VARIANT "$VARIANT" default lending
+	one_of VARIANT "$VARIANT" default lending kasan lending-kasan
 	one_of ICOUNT "${ICOUNT:-0}" 0 1
 }
 

@@ -44,12 +44,13 @@ class Group:
     def variants(self):
         """The images that its scenarios boot."""
         found = set()
-        for name, _ in self.members:
+        for name, guest in self.members:
             with open(os.path.join(SCRIPTS, "scenarios", name),
                       encoding="utf-8") as file:
                 lines = [line.split() for line in file
                          if line.startswith("# Variant:")]
-            found.add(lines[0][2] if lines else "default")
+            variant = lines[0][2] if lines else "default"
+            found |= {variant, xenhost.guest_variant(variant, guest)}
         return found
 
 

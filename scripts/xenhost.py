@@ -60,6 +60,14 @@ SILENCE = 300
 DEAF = 60               # the same after a request, whose answer comes at once
 
 
+def guest_variant(variant, guest):
+    """The variant of the kernel that such a guest boots where dom0's has this
+    one: scripts/config/kasan.config says which have KASAN."""
+    if os.environ["FLAVOUR"] != "debug" or guest != "pvh":
+        return variant
+    return "kasan" if variant == "default" else variant + "-kasan"
+
+
 class Lost(Exception):
     """The machine is gone or says nothing more."""
 
@@ -161,12 +169,13 @@ class Lines:
 class Machine:
     """One boot.  on_line(kind, text) gets every line that is said:
     kind is "xen", "dom0", "guest" or one of the letters of dom0-init.
+    Guests boot guest_image, or else dom0's.
     Every guest finds guest_files in its /bench.  multi is for measuring on the
     wall: a thread for each CPU, with which QEMU loses more guests."""
 
     def __init__(self, label, image, *, dom0="pv", icount=None, hvm=False,
                  memory="6G", dom0_memory=1024, job="", shell=False,
-                 guest_files=(), multi=False,
+                 guest_image=None, guest_files=(), multi=False,
                  on_line=lambda kind, text: None):
         self.dir = os.path.join(BUILD, "log", label)
         os.makedirs(os.path.dirname(self.dir), exist_ok=True)
@@ -190,6 +199,7 @@ class Machine:
         self.sockets = []
         self.tmp = None
         self.image = image
+        self.guest_image = guest_image or image
         self.initramfs = run_script("initramfs")
         with open(os.path.join(BUILD, "xen-path"), "w",
                   encoding="utf-8") as file:
@@ -224,7 +234,7 @@ class Machine:
         os.makedirs(bench)
         for path in self.guest_files:
             shutil.copy(path, bench)
-        shutil.copy(self.image, os.path.join(boot, "kernel"))
+        shutil.copy(self.guest_image, os.path.join(boot, "kernel"))
         ramdisk = os.path.join(boot, "guest.gz")
         shutil.copy(os.path.join(self.initramfs, "guest.gz"), ramdisk)
         extra = os.path.join(self.tmp, "guest.cpio")
