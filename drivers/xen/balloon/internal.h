@@ -13,6 +13,7 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/bits.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -331,7 +332,7 @@ static inline long balloon_hotplug_remove(void)
 }
 #endif
 
-/* --- core: one instance -------------------------------------------------- */
+/* --- the instance, which those below share --------------------------------- */
 
 /**
  * enum balloon_refusal - which limit stopped the balloon last
@@ -458,23 +459,46 @@ struct xen_balloon {
 	wait_queue_head_t moved_wq;
 };
 
+/* --- batch: what moves memory ---------------------------------------------- */
+
+/*
+ * Inflating must not wake the OOM killer, nor use what is kept for those who
+ * free memory; and a target that is not met at once is nothing to warn of.
+ */
+#define GFP_BALLOON	(GFP_HIGHUSER | __GFP_NOWARN | __GFP_NORETRY | \
+			 __GFP_NOMEMALLOC)
+
+void xen_balloon_batch_setup(struct xen_balloon *b);
+unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
+				  gfp_t gfp);
+unsigned long xen_balloon_deflate(struct xen_balloon *b, unsigned long want,
+				  bool *all);
+void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
+			    unsigned long nr_pages);
+unsigned long xen_balloon_available(void);
+unsigned long xen_balloon_free_blocks(void);
+struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
+bool xen_balloon_took_long(unsigned long since);
+
+/* How long nothing is given yet, in jiffies; 0: no hold. */
+static inline long xen_balloon_hold_left(const struct xen_balloon *b)
+{
+	s64 left = atomic64_read(&b->hold_until) - get_jiffies_64();
+
+	return max(left, 0LL);
+}
+
+/* --- core: the step, the worker -------------------------------------------- */
+
 struct xen_balloon *xen_balloon_instance(void);
 void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 		       const struct balloon_ops *ops);
 int xen_balloon_start(struct xen_balloon *b);
 long xen_balloon_step(struct xen_balloon *b);
 void xen_balloon_kick(struct xen_balloon *b);
-unsigned long xen_balloon_available(void);
 bool xen_balloon_freezing(void);
-bool xen_balloon_took_long(unsigned long since);
-unsigned long xen_balloon_free_blocks(void);
-struct page *xen_balloon_alloc(gfp_t gfp, unsigned int order);
-unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
-				  gfp_t gfp);
 unsigned long xen_balloon_rescue(struct xen_balloon *b);
 long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
-void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
-			    unsigned long nr_pages);
 long xen_balloon_shortfall(const struct xen_balloon *b);
 const char *xen_balloon_state_text(enum balloon_state state);
 const char *xen_balloon_refusal_text(enum balloon_refusal what);
