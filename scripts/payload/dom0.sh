@@ -15,14 +15,19 @@ CHECKS=0
 FAILED=0
 NAME=guest			# the guest that `guest`, `fact` ... mean
 ID=
-# What a debug kernel keeps for itself beyond what others do; of it what KASAN does:
-# an eighth of the guest, and what was freed last
+# What a debug kernel keeps for itself beyond what others do; what of it KASAN
+# does, an eighth of the guest and what was freed last; and how many times as long
+# a guest takes with KASAN
 DEBUG_MIB=0
 KASAN_MIB=0
-[ "$FLAVOUR" != debug ] || DEBUG_MIB=32
-[ "$FLAVOUR-${GUEST:-}" != debug-pvh ] || KASAN_MIB=96
-# shellcheck disable=SC2034 # for scenarios
-DEBUG_MIB=$((DEBUG_MIB + KASAN_MIB))
+KASAN_SLOWS=1
+case $FLAVOUR-${GUEST:-} in
+debug-pvh)
+	DEBUG_MIB=128 KASAN_MIB=96 KASAN_SLOWS=4 ;;
+debug-*)
+	DEBUG_MIB=32 ;;
+esac
+: "$DEBUG_MIB $KASAN_MIB $KASAN_SLOWS"	# for scenarios
 
 # --- saying what is seen
 
