@@ -22,6 +22,8 @@ static inline void balloon_mod_node_page_state(struct pglist_data *pgdat,
 	if (item < NR_VM_NODE_STAT_ITEMS)
 		mod_node_page_state(pgdat, item, delta);
 }
+/* a macro already where there is one CPU */
+#undef mod_node_page_state
 #define mod_node_page_state balloon_mod_node_page_state
 
 /* 7.x frees a whole extent at once */
