@@ -662,7 +662,7 @@ static struct kunit_suite hotplug_suite = {
 	.test_cases = hotplug_test_cases,
 };
 
-/* --- what core does with what hotplug tells ------------------------------------------ */
+/* --- what blocks does with what hotplug tells ---------------------------------------- */
 
 #define HUGE		BALLOON_HUGE_PAGES
 
@@ -683,12 +683,12 @@ static void blocks_online(struct kunit *test)
 	struct sim *sim = test->priv;
 	struct page *page = fresh_block(sim);
 
-	balloon_core_client.online(page, HUGE);
+	balloon_blocks_client.online(page, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
 	sim_check(sim);
 	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
-	balloon_core_client.changed();
+	balloon_blocks_client.changed();
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_settle(sim, 20);
@@ -701,16 +701,16 @@ static void blocks_empty(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page);
 
-	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(pfn, HUGE));
-	balloon_core_client.online(page, HUGE);
-	KUNIT_EXPECT_TRUE(test, balloon_core_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(pfn, HUGE));
+	balloon_blocks_client.online(page, HUGE);
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(pfn, HUGE));
 	/* one page of it is lent */
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
-	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(pfn, HUGE));
 	sim_return(sim, 0, 1);
-	KUNIT_EXPECT_TRUE(test, balloon_core_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(pfn, HUGE));
 	/* what is offline is not looked at */
-	KUNIT_EXPECT_FALSE(test, balloon_core_client.empty(START_PFN, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(START_PFN, HUGE));
 }
 
 /* Its pages leave the balloon, and come back where the block stays. */
@@ -720,18 +720,18 @@ static void blocks_offline(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page), i;
 
-	balloon_core_client.online(page, HUGE);
-	balloon_core_client.offline(pfn, HUGE);
+	balloon_blocks_client.online(page, HUGE);
+	balloon_blocks_client.offline(pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->b.leaving, HUGE);
 	for (i = 0; i < HUGE; i++)
 		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
-	balloon_core_client.cancel_offline(pfn, HUGE);
+	balloon_blocks_client.cancel_offline(pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
 	sim_check(sim);
 	/* once only */
-	balloon_core_client.cancel_offline(pfn, HUGE);
+	balloon_blocks_client.cancel_offline(pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
 }
@@ -743,14 +743,14 @@ static void blocks_lent(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page);
 
-	balloon_core_client.online(page, HUGE);
+	balloon_blocks_client.online(page, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	/* somebody else had set it offline, and online again */
 	sim->b.leaving = HUGE;
-	balloon_core_client.offline(pfn, HUGE);
+	balloon_blocks_client.offline(pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
-	balloon_core_client.cancel_offline(pfn, HUGE);
+	balloon_blocks_client.cancel_offline(pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	sim_check(sim);
 	sim_return(sim, 0, 1);

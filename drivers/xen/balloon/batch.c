@@ -103,7 +103,7 @@ void xen_balloon_quarantine(struct xen_balloon *b, struct page *page,
 			nr_pages, page_to_pfn(page));
 }
 
-/* --- pieces of a batch ------------------------------------------------------ */
+/* --- pieces of a batch -------------------------------------------------- */
 
 static unsigned long entry_pages(const struct balloon_batch *batch)
 {
@@ -192,7 +192,7 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 	}
 }
 
-/* --- inflating ---------------------------------------------------------------- */
+/* --- inflating ---------------------------------------------------------- */
 
 /**
  * xen_balloon_available - what the guest could spare
@@ -569,7 +569,7 @@ unsigned long xen_balloon_inflate(struct xen_balloon *b, unsigned long want,
 	return moved + settle_release(b, UINT_MAX);
 }
 
-/* --- deflating ---------------------------------------------------------------- */
+/* --- deflating ---------------------------------------------------------- */
 
 static bool huge_allowed(struct xen_balloon *b)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Xen balloon driver: the instance, the step and its worker
+ * Xen balloon driver: the step and its worker
  */
 
 /**
@@ -24,37 +24,19 @@
  * seconds, whatever it could spare.
  */
 
-/**
- * DOC: locks
- *
- * batch_lock belongs to who moves memory: the worker, or a lender that found
- * the balloon empty.  It is held across the allocation of pages and hypercalls,
- * and dropped while memory blocks are added or removed.  lock protects the list
- * and the counters, is taken inside it, and is held for a short and bounded
- * time, never across any of those.  Whoever only takes pages from the list or
- * puts some on it needs lock alone, and so never waits for Xen.
- *
- * So lock is the last of all, and is taken with batch_lock held, or with
- * device_hotplug_lock and mem_hotplug_lock.  Nobody waits for batch_lock with
- * those held: who is out of memory while some is added only tries it.
- */
-
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/freezer.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
-#include <linux/memory_hotplug.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sizes.h>
-#include <linux/suspend.h>
-#include <linux/timekeeping.h>
 
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
-#include <xen/xen.h>
 
 #include "internal.h"
 
@@ -63,9 +45,6 @@
 
 /* How long a guest does not grow before empty memory blocks are removed. */
 #define SETTLED_TIME	(5 * HZ)
-
-/* How long who hibernates waits for blocks that are being added or removed. */
-#define BLOCKS_TIME	(10 * HZ)
 
 /* How long the worker goes on giving after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
@@ -78,100 +57,7 @@
 #define RESCUE_WAIT	(HZ / 4)
 #define HOLD_SECONDS	5
 
-struct balloon_stats balloon_stats;
-EXPORT_SYMBOL_GPL(balloon_stats);
-
-static struct xen_balloon xen_balloon;
-
-static const char * const state_names[] = {
-	[BALLOON_IDLE]		= "idle",
-	[BALLOON_INFLATING]	= "inflating",
-	[BALLOON_DEFLATING]	= "deflating",
-	[BALLOON_ADDING]	= "adding",
-	[BALLOON_GUEST_LOW]	= "guest-low",
-	[BALLOON_HOST_FULL]	= "host-full",
-	[BALLOON_WAIT_ONLINE]	= "wait-online",
-	[BALLOON_CANCELLED]	= "cancelled",
-};
-
-static const char * const refusal_texts[] = {
-	[BALLOON_REFUSED_NOT]	  = "none",
-	[BALLOON_REFUSED_CAP]	  = "memory refused by the cap of this domain",
-	[BALLOON_REFUSED_HOST]	  = "memory refused by the host, which has no more",
-	[BALLOON_REFUSED_RELEASE] = "pages refused by Xen, which did not take them",
-	[BALLOON_REFUSED_GUEST]	  = "pages refused by the guest, which needs them",
-	[BALLOON_REFUSED_ADD]	  = "memory blocks refused by the kernel",
-};
-
-/**
- * xen_balloon_instance - the one instance
- *
- * Return: the balloon of this guest, or the one that the running test made.
- */
-struct xen_balloon *xen_balloon_instance(void)
-{
-	BALLOON_STUB(xen_balloon_instance);
-	/* on Arm pages are borrowed before the initcalls that have a level */
-	if (!xen_balloon.stats)
-		xen_balloon_setup(&xen_balloon, &balloon_stats,
-				  xen_pv_domain() ? &balloon_pv_ops :
-						    &balloon_translated_ops);
-	return &xen_balloon;
-}
-
-/**
- * xen_balloon_state_text - the name of a state
- * @state: the state
- *
- * Return: the word that info/state shows.
- */
-const char *xen_balloon_state_text(enum balloon_state state)
-{
-	return state_names[state];
-}
-
-/**
- * xen_balloon_refusal_text - a limit in words
- * @what: which one
- *
- * Return: what was refused, and by whom.
- */
-const char *xen_balloon_refusal_text(enum balloon_refusal what)
-{
-	return refusal_texts[what];
-}
-
-/* --- what is noted for the administrator ---------------------------------- */
-
-static void set_state(struct xen_balloon *b, enum balloon_state state)
-{
-	if (b->state == state)
-		return;
-	if (state == BALLOON_IDLE)
-		b->idle_since = jiffies;
-	trace_xen_balloon_state(state_names[b->state], state_names[state]);
-	WRITE_ONCE(b->state, state);
-}
-
-/* A limit was met: it is the last error from now on, and said once until the
- * target is met.  Context: lock is held.
- */
-static void refused(struct xen_balloon *b, enum balloon_refusal what, int err)
-{
-	lockdep_assert_held(&b->lock);
-	b->error = (struct balloon_error){
-		.what = what,
-		.err = err,
-		.nr_pages = abs(xen_balloon_shortfall(b)),
-		.when = ktime_get_boottime_seconds(),
-	};
-	if (!__test_and_set_bit(what, &b->said))
-		pr_warn("%s (%d): %lu KiB from the target\n",
-			refusal_texts[what], err,
-			b->error.nr_pages << (PAGE_SHIFT - 10));
-}
-
-/* --- deflating ---------------------------------------------------------------- */
+/* --- deflating ---------------------------------------------------------- */
 
 /* One bounded piece of deflating.  Context: batch_lock is held, lock is not.
  * Return: pages that the guest got; -EAGAIN where a lender was faster.
@@ -195,12 +81,12 @@ static long deflate(struct xen_balloon *b, unsigned long want)
 	if (!want || !balloon_room(b->ops))
 		why = BALLOON_REFUSED_CAP;
 	mutex_lock(&b->lock);
-	refused(b, why, -ENOMEM);
+	xen_balloon_refused(b, why, -ENOMEM);
 	mutex_unlock(&b->lock);
 	return 0;
 }
 
-/* --- a guest that is out of memory ---------------------------------------------- */
+/* --- a guest that is out of memory -------------------------------------- */
 
 /* As much as there is at once.  Context: batch_lock is held, lock is not. */
 static unsigned long take_back(struct xen_balloon *b)
@@ -264,58 +150,7 @@ unsigned long xen_balloon_rescue(struct xen_balloon *b)
 	return got;
 }
 
-/* --- adding ------------------------------------------------------------------- */
-
-/* Memory blocks are added and removed under locks that an administrator may hold
- * for long, by setting a block offline that is in use.  Nobody waits for that but
- * the one who adds or removes some.
- *
- * Context: batch_lock is held, and is not on return.
- * Return: false where that cannot be now, with batch_lock still held.
- */
-static bool begin_blocks(struct xen_balloon *b)
-{
-	lockdep_assert_held(&b->batch_lock);
-	if (b->hibernating || b->blocks_busy)
-		return false;
-	b->blocks_busy = true;
-	mutex_unlock(&b->batch_lock);
-	return true;
-}
-
-/* Context: batch_lock is held on return. */
-static void end_blocks(struct xen_balloon *b)
-{
-	mutex_lock(&b->batch_lock);
-	WRITE_ONCE(b->blocks_busy, false);
-	wake_up_all(&b->moved_wq);
-}
-
-/**
- * xen_balloon_add_memory - add memory blocks, with nothing behind them
- * @b: the instance
- * @want: pages
- *
- * Context: may sleep; batch_lock is held, and dropped meanwhile; lock is not.
- * Return: pages that were added, or a negative errno: -EBUSY while the guest
- * hibernates or somebody else adds or removes some, else that of
- * balloon_hotplug_add().
- */
-long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
-{
-	long added;
-
-	if (!begin_blocks(b))
-		return -EBUSY;
-	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
-	if (added > 0) {
-		mutex_lock(&b->lock);
-		b->stats->total_pages += added;
-		mutex_unlock(&b->lock);
-	}
-	end_blocks(b);
-	return added;
-}
+/* --- adding ------------------------------------------------------------- */
 
 /* Whether there can be more than what the guest booted with: a kernel may not be
  * able to add memory, and what is direct-mapped has its own frames alone.
@@ -332,10 +167,10 @@ static void settle_target(struct xen_balloon *b)
 
 	mutex_lock(&b->lock);
 	/* the host is no reason any more: a page that comes back is */
-	set_state(b, BALLOON_ADDING);
+	xen_balloon_set_state(b, BALLOON_ADDING);
 	most = b->stats->current_pages + b->stats->target_unpopulated;
 	if (target > most) {
-		refused(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
+		xen_balloon_refused(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
 		/* not one that somebody writes now */
 		cmpxchg(&b->stats->target_pages, target, most);
 	}
@@ -367,8 +202,8 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 	if (added > 0)
 		return added;
 	mutex_lock(&b->lock);
-	refused(b, why, added);
-	set_state(b, why == BALLOON_REFUSED_CAP ? BALLOON_HOST_FULL :
+	xen_balloon_refused(b, why, added);
+	xen_balloon_set_state(b, why == BALLOON_REFUSED_CAP ? BALLOON_HOST_FULL :
 						  BALLOON_ADDING);
 	mutex_unlock(&b->lock);
 	return 0;
@@ -380,27 +215,20 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
  */
 static long tidy(struct xen_balloon *b)
 {
-	long removed, left = b->idle_since + SETTLED_TIME - jiffies;
+	long left = b->idle_since + SETTLED_TIME - jiffies;
 
 	if (b->ops->keeps_blocks || b->blocks_stay || b->hibernating ||
 	    xen_balloon_hold_left(b) || !balloon_hotplug_removable())
 		return MAX_SCHEDULE_TIMEOUT;
 	if (left > 0)
 		return left;
-	if (!begin_blocks(b))
+	if (b->blocks_busy)
 		return MAX_SCHEDULE_TIMEOUT;
-	removed = balloon_hotplug_remove();
-	mutex_lock(&b->lock);
-	b->leaving = 0;
-	if (removed > 0)
-		b->stats->total_pages -= removed;
-	mutex_unlock(&b->lock);
-	end_blocks(b);
-	b->blocks_stay = removed <= 0;
+	b->blocks_stay = xen_balloon_remove_memory(b) <= 0;
 	return 0;
 }
 
-/* --- what a debug kernel asserts --------------------------------------------------- */
+/* --- what a debug kernel asserts ---------------------------------------- */
 
 /* What both sides count, in pages of the guest and frames of Xen. */
 struct balance {
@@ -444,19 +272,7 @@ static void check_balance(struct xen_balloon *b, const struct balance *before)
 		  held, lost, frames);
 }
 
-/* --- the step ------------------------------------------------------------------- */
-
-/**
- * xen_balloon_shortfall - how far the target is away
- * @b: the instance
- *
- * Return: pages, negative where the guest has too many.
- */
-long xen_balloon_shortfall(const struct xen_balloon *b)
-{
-	return READ_ONCE(b->stats->target_pages) -
-	       READ_ONCE(b->stats->current_pages);
-}
+/* --- the step ----------------------------------------------------------- */
 
 static struct balloon_plan make_plan(struct xen_balloon *b)
 {
@@ -478,7 +294,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 static long try_again(struct xen_balloon *b)
 {
 	if (!balloon_policy_failure(b->stats)) {
-		set_state(b, BALLOON_CANCELLED);
+		xen_balloon_set_state(b, BALLOON_CANCELLED);
 		if (!__test_and_set_bit(BALLOON_SAID_CANCELLED, &b->said))
 			pr_warn("giving up after max_retry_count tries; write a target to start again\n");
 		return MAX_SCHEDULE_TIMEOUT;
@@ -492,8 +308,8 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 {
 	lockdep_assert_held(&b->lock);
 	b->counters.steps[plan->state]++;
-	trace_xen_balloon_step(state_names[plan->state], plan->nr_pages, moved,
-			       b->stats->current_pages,
+	trace_xen_balloon_step(xen_balloon_state_text(plan->state),
+			       plan->nr_pages, moved, b->stats->current_pages,
 			       READ_ONCE(b->stats->target_pages));
 	switch (plan->state) {
 	case BALLOON_IDLE:
@@ -532,19 +348,19 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 	}
 	switch (plan->state) {
 	case BALLOON_DEFLATING:
-		set_state(b, BALLOON_HOST_FULL);
+		xen_balloon_set_state(b, BALLOON_HOST_FULL);
 		break;
 	case BALLOON_INFLATING:
 		/* there were pages, and Xen took none of them */
 		if (b->batch.nr) {
-			set_state(b, BALLOON_HOST_FULL);
-			refused(b, BALLOON_REFUSED_RELEASE, -EIO);
+			xen_balloon_set_state(b, BALLOON_HOST_FULL);
+			xen_balloon_refused(b, BALLOON_REFUSED_RELEASE, -EIO);
 			break;
 		}
-		set_state(b, BALLOON_GUEST_LOW);
+		xen_balloon_set_state(b, BALLOON_GUEST_LOW);
 		fallthrough;
 	case BALLOON_GUEST_LOW:
-		refused(b, BALLOON_REFUSED_GUEST, -ENOMEM);
+		xen_balloon_refused(b, BALLOON_REFUSED_GUEST, -ENOMEM);
 		break;
 	default:
 		break;
@@ -590,7 +406,7 @@ long xen_balloon_step(struct xen_balloon *b)
 	}
 	plan = make_plan(b);
 	if (!still_full(b, plan.state))
-		set_state(b, plan.state);
+		xen_balloon_set_state(b, plan.state);
 	mutex_unlock(&b->lock);
 
 	switch (plan.state) {
@@ -614,7 +430,7 @@ long xen_balloon_step(struct xen_balloon *b)
 
 	mutex_lock(&b->lock);
 	if (moved > 0) {
-		set_state(b, plan.state);
+		xen_balloon_set_state(b, plan.state);
 		if (plan.state != BALLOON_INFLATING)
 			b->idle_since = jiffies;
 	}
@@ -627,19 +443,7 @@ long xen_balloon_step(struct xen_balloon *b)
 	return delay;
 }
 
-/* --- the worker ------------------------------------------------------------------ */
-
-/**
- * xen_balloon_kick - have the worker look again
- * @b: the instance
- *
- * Context: any.
- */
-void xen_balloon_kick(struct xen_balloon *b)
-{
-	set_bit(BALLOON_KICKED, &b->flags);
-	wake_up(&b->wq);
-}
+/* --- the worker --------------------------------------------------------- */
 
 /**
  * xen_balloon_freezing - whether the caller is asked to stand still
@@ -716,156 +520,6 @@ void balloon_set_new_target(unsigned long pages)
 }
 EXPORT_SYMBOL_GPL(balloon_set_new_target);
 
-/* --- hibernation ------------------------------------------------------------------- */
-
-static void set_hibernating(struct xen_balloon *b, bool on)
-{
-	mutex_lock(&b->batch_lock);
-	b->hibernating = on;
-	mutex_unlock(&b->batch_lock);
-	/* what was left alone meanwhile */
-	if (!on)
-		xen_balloon_kick(b);
-}
-
-/*
- * Who hibernates holds the lock that adding and removing memory blocks needs,
- * from before the worker is asked to stand still.  So it stays away from that
- * lock all the time.
- */
-VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
-					 unsigned long event, void *data)
-{
-	struct xen_balloon *b = xen_balloon_instance();
-
-	switch (event) {
-	case PM_HIBERNATION_PREPARE:
-	case PM_RESTORE_PREPARE:
-		set_hibernating(b, true);
-		if (!wait_event_timeout(b->moved_wq, !READ_ONCE(b->blocks_busy),
-					BLOCKS_TIME)) {
-			set_hibernating(b, false);
-			return notifier_from_errno(-EBUSY);
-		}
-		break;
-	case PM_POST_HIBERNATION:
-	case PM_POST_RESTORE:
-		set_hibernating(b, false);
-		break;
-	}
-	return NOTIFY_OK;
-}
-
-static struct notifier_block hibernation_nb = {
-	.notifier_call = balloon_hibernation,
-};
-
-#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-static void pages_online(struct page *page, unsigned long nr_pages)
-{
-	struct xen_balloon *b = xen_balloon_instance();
-
-	balloon_pages_clean(page, nr_pages);
-	balloon_pages_mark(page, nr_pages);
-	mutex_lock(&b->lock);
-	balloon_pages_add(&b->pages, page, nr_pages);
-	mutex_unlock(&b->lock);
-	wake_up_all(&b->moved_wq);
-}
-
-static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
-{
-	struct xen_balloon *b = xen_balloon_instance();
-	bool empty;
-
-	/* what is offline has no pages to look at */
-	if (!pfn_to_online_page(start_pfn))
-		return false;
-	mutex_lock(&b->lock);
-	empty = balloon_pages_cover(start_pfn, nr_pages);
-	mutex_unlock(&b->lock);
-	return empty;
-}
-
-/* A page that nobody refers to is no obstacle when its block goes offline. */
-static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
-{
-	struct xen_balloon *b = xen_balloon_instance();
-	unsigned long i;
-
-	mutex_lock(&b->lock);
-	/* somebody else may have set it offline, and online again, before */
-	b->leaving = 0;
-	/* a lender may have been faster: then the offlining fails */
-	if (balloon_pages_cover(start_pfn, nr_pages)) {
-		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
-		for (i = 0; i < nr_pages; i++)
-			page_ref_dec(pfn_to_page(start_pfn + i));
-		b->leaving = nr_pages;
-	}
-	mutex_unlock(&b->lock);
-}
-
-static void pages_cancel_offline(unsigned long start_pfn,
-				 unsigned long nr_pages)
-{
-	struct xen_balloon *b = xen_balloon_instance();
-	unsigned long i;
-
-	mutex_lock(&b->lock);
-	if (b->leaving) {
-		for (i = 0; i < nr_pages; i++)
-			page_ref_inc(pfn_to_page(start_pfn + i));
-		balloon_pages_add(&b->pages, pfn_to_page(start_pfn), nr_pages);
-		b->leaving = 0;
-	}
-	mutex_unlock(&b->lock);
-}
-
-static void pages_changed(void)
-{
-	xen_balloon_kick(xen_balloon_instance());
-}
-
-VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_core_client = {
-	.online = pages_online,
-	.empty = pages_empty,
-	.offline = pages_offline,
-	.cancel_offline = pages_cancel_offline,
-	.changed = pages_changed,
-};
-
-static void __init watch_blocks(void)
-{
-	balloon_hotplug_init(&balloon_core_client);
-}
-#else
-static void __init watch_blocks(void) { }
-#endif
-
-/**
- * xen_balloon_setup - initialise an instance
- * @b: the instance
- * @stats: its counters, which start at 0
- * @ops: the kind of domain
- */
-void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
-		       const struct balloon_ops *ops)
-{
-	mutex_init(&b->lock);
-	mutex_init(&b->batch_lock);
-	init_waitqueue_head(&b->wq);
-	init_waitqueue_head(&b->moved_wq);
-	b->stats = stats;
-	b->ops = ops;
-	xen_balloon_batch_setup(b);
-	b->idle_since = jiffies;
-	balloon_pages_init(&b->pages, stats);
-	balloon_policy_progress(stats);
-	stats->max_schedule_delay = 8;
-	stats->max_retry_count = RETRY_UNLIMITED;
-}
-
 /**
  * xen_balloon_start - start the worker of the one instance
  * @b: the instance
@@ -876,8 +530,7 @@ int __init xen_balloon_start(struct xen_balloon *b)
 {
 	struct task_struct *task;
 
-	watch_blocks();
-	register_pm_notifier(&hibernation_nb);
+	xen_balloon_blocks_init();
 	balloon_debugfs_init(b);
 	task = kthread_run(balloon_worker, b, "xen-balloon");
 	if (IS_ERR(task))

@@ -48,7 +48,7 @@ VISIBLE_IF_KUNIT const struct balloon_hotplug_client *balloon_client;
 
 static int for_lending;
 
-/* --- the memory hotplug core, for which tests put their own ----------------- */
+/* --- the memory hotplug core, for which tests put their own ------------- */
 
 VISIBLE_IF_KUNIT unsigned long balloon_block_pages(void)
 {
@@ -84,7 +84,7 @@ VISIBLE_IF_KUNIT int balloon_remove_block(unsigned long pfn)
 }
 #endif
 
-/* --- the blocks that were added ---------------------------------------------- */
+/* --- the blocks that were added ----------------------------------------- */
 
 VISIBLE_IF_KUNIT int balloon_note_block(unsigned long number)
 {
@@ -100,7 +100,7 @@ static bool removing(unsigned long pfn)
 	return removing_pfn && pfn == removing_pfn;
 }
 
-/* --- what the memory hotplug core tells ------------------------------------ */
+/* --- what the memory hotplug core tells --------------------------------- */
 
 VISIBLE_IF_KUNIT void balloon_online_page(struct page *page, unsigned int order)
 {
@@ -144,7 +144,7 @@ static struct notifier_block memory_nb = {
 	.notifier_call = balloon_memory_event,
 };
 
-/* --- adding ------------------------------------------------------------------ */
+/* --- adding ------------------------------------------------------------- */
 
 /* Physical addresses for a block that nobody uses, in the resource tree. */
 static struct resource *reserve_block(const struct balloon_ops *ops)

@@ -46,7 +46,7 @@
 /* Entries of one hypercall, at most: 4 MiB of 4 KiB pages. */
 #define BALLOON_BATCH		1024
 
-/* --- policy: pure decisions ---------------------------------------------- */
+/* --- policy: pure decisions --------------------------------------------- */
 
 /**
  * enum balloon_state - what the balloon is doing, for info/state
@@ -116,7 +116,7 @@ bool balloon_policy_balanced(long held, long lost, long frames, long *kept);
 int balloon_policy_kb_to_pages(u64 kb, unsigned int page_shift,
 			       unsigned long most, unsigned long *pages);
 
-/* --- pages: the list of ballooned pages ---------------------------------- */
+/* --- pages: the list of ballooned pages --------------------------------- */
 
 /**
  * struct balloon_pages - the pages that are in the balloon
@@ -147,7 +147,7 @@ void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
 unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages);
 unsigned int balloon_extent_order(struct page *page, unsigned long nr_pages);
 
-/* --- reservation: frames to Xen and back --------------------------------- */
+/* --- reservation: frames to Xen and back -------------------------------- */
 
 /**
  * struct balloon_batch - what one hypercall moves
@@ -260,7 +260,7 @@ void balloon_faults_init(struct dentry *dir);
 static inline void balloon_faults_init(struct dentry *dir) { }
 #endif
 
-/* --- hotplug: ranges of physical addresses that the driver added --------- */
+/* --- hotplug: ranges of physical addresses that the driver added -------- */
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 /**
@@ -332,7 +332,7 @@ static inline long balloon_hotplug_remove(void)
 }
 #endif
 
-/* --- the instance, which those below share --------------------------------- */
+/* --- the instance, which those below share ------------------------------ */
 
 /**
  * enum balloon_refusal - which limit stopped the balloon last
@@ -459,7 +459,7 @@ struct xen_balloon {
 	wait_queue_head_t moved_wq;
 };
 
-/* --- batch: what moves memory ---------------------------------------------- */
+/* --- batch: what moves memory ------------------------------------------- */
 
 /*
  * Inflating must not wake the OOM killer, nor use what is kept for those who
@@ -488,29 +488,40 @@ static inline long xen_balloon_hold_left(const struct xen_balloon *b)
 	return max(left, 0LL);
 }
 
-/* --- core: the step, the worker -------------------------------------------- */
+/* --- instance: the one there is, and what it notes ---------------------- */
 
 struct xen_balloon *xen_balloon_instance(void);
 void xen_balloon_setup(struct xen_balloon *b, struct balloon_stats *stats,
 		       const struct balloon_ops *ops);
-int xen_balloon_start(struct xen_balloon *b);
-long xen_balloon_step(struct xen_balloon *b);
-void xen_balloon_kick(struct xen_balloon *b);
-bool xen_balloon_freezing(void);
-unsigned long xen_balloon_rescue(struct xen_balloon *b);
-long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
 long xen_balloon_shortfall(const struct xen_balloon *b);
+void xen_balloon_kick(struct xen_balloon *b);
+void xen_balloon_set_state(struct xen_balloon *b, enum balloon_state state);
+void xen_balloon_refused(struct xen_balloon *b, enum balloon_refusal what,
+			 int err);
 const char *xen_balloon_state_text(enum balloon_state state);
 const char *xen_balloon_refusal_text(enum balloon_refusal what);
 
-/* --- lending: pages for other drivers ------------------------------------- */
+/* --- blocks: memory blocks that come and go ----------------------------- */
+
+void xen_balloon_blocks_init(void);
+long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
+long xen_balloon_remove_memory(struct xen_balloon *b);
+
+/* --- core: the step, the worker ----------------------------------------- */
+
+int xen_balloon_start(struct xen_balloon *b);
+long xen_balloon_step(struct xen_balloon *b);
+bool xen_balloon_freezing(void);
+unsigned long xen_balloon_rescue(struct xen_balloon *b);
+
+/* --- lending: pages for other drivers ----------------------------------- */
 
 int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
 		       struct page **pages);
 void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 			   struct page **pages);
 
-/* --- boot: what is there when the guest starts ----------------------------- */
+/* --- boot: what is there when the guest starts -------------------------- */
 
 /**
  * struct balloon_facts - what the number of pages at boot is counted from
@@ -538,7 +549,7 @@ struct balloon_facts {
 	bool xen_scrubs;
 };
 
-/* --- what the options leave out ------------------------------------------ */
+/* --- what the options leave out ----------------------------------------- */
 
 #ifdef CONFIG_DEBUG_FS
 void balloon_debugfs_init(struct xen_balloon *b);
@@ -552,7 +563,7 @@ int balloon_parse_bytes(const char *text, unsigned long long *bytes);
 void balloon_xenbus_init(void);
 #endif
 
-/* --- what only tests call from outside ------------------------------------- */
+/* --- what only tests call from outside ---------------------------------- */
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct notifier_block;
@@ -579,7 +590,7 @@ struct memory_notify;
 struct resource;
 
 extern const struct balloon_hotplug_client *balloon_client;
-extern const struct balloon_hotplug_client balloon_core_client;
+extern const struct balloon_hotplug_client balloon_blocks_client;
 unsigned long balloon_block_pages(void);
 struct range balloon_addable(void);
 int balloon_note_block(unsigned long number);

@@ -75,7 +75,7 @@ static long count_frames(unsigned int cmd)
 	return balloon_hypercall(cmd, &domid);
 }
 
-/* --- guests whose addresses Xen translates ------------------------------- */
+/* --- guests whose addresses Xen translates ------------------------------ */
 
 #ifdef CONFIG_X86
 static int gfn_is_out(xen_pfn_t gfn)
@@ -117,7 +117,7 @@ const struct balloon_ops balloon_translated_ops = {
 	.hide = translated_hide,
 };
 
-/* --- PV guests ------------------------------------------------------------ */
+/* --- PV guests ---------------------------------------------------------- */
 
 #ifdef CONFIG_XEN_PV
 /* Xen itself, for which tests put their own. */
@@ -276,7 +276,7 @@ const struct balloon_ops balloon_pv_ops = {
 };
 #endif /* CONFIG_XEN_PV */
 
-/* --- faults ------------------------------------------------------------------ */
+/* --- faults ------------------------------------------------------------- */
 
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 static DECLARE_FAULT_ATTR(fail_attr);
@@ -311,7 +311,7 @@ static unsigned int asked(unsigned int nr)
 }
 #endif
 
-/* --- what batch and core call ----------------------------------------------- */
+/* --- what batch and core call ------------------------------------------- */
 
 /* One hypercall over entries @first and up; how many Xen did. */
 static unsigned int call(const struct balloon_ops *ops, unsigned int cmd,
@@ -480,7 +480,7 @@ unsigned long balloon_debt(const struct balloon_ops *ops, unsigned long held)
 	return held - min_t(unsigned long, pages, held);
 }
 
-/* --- for other drivers ------------------------------------------------------ */
+/* --- for other drivers -------------------------------------------------- */
 
 /**
  * xenmem_reservation_increase - have Xen put memory behind pages

@@ -27,7 +27,7 @@
 
 #define PAGES_TO_KB(pages)	((pages) << (PAGE_SHIFT - 10))
 
-/* --- targets ------------------------------------------------------------------ */
+/* --- targets ------------------------------------------------------------ */
 
 static int parse_kb(const char *text, unsigned long *pages)
 {
@@ -135,7 +135,7 @@ static ssize_t target_kb_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(target_kb);
 
-/* --- numbers ------------------------------------------------------------------ */
+/* --- numbers ------------------------------------------------------------ */
 
 #define SHOW_NUMBER(name, value)					\
 static ssize_t name##_show(struct device *dev,				\
@@ -242,7 +242,7 @@ static ssize_t scrub_pages_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(scrub_pages);
 
-/* --- how it goes -------------------------------------------------------------- */
+/* --- how it goes -------------------------------------------------------- */
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
