@@ -227,7 +227,7 @@ def test(units_too=True):
     good = status == 0 and passed == total > 0 and not broken
     if show.ended < total:
         print(f"{total - show.ended} of {total} scenarios did not run")
-    print(("unit tests and " if units_too else "") + "every scenario once: "
+    print(("unit tests and " if units + broken else "") + "every scenario once: "
           f"{minutes(time.monotonic() - started)} in all")
     # last, and alone on its line: what a machine looks for
     print(f"{units + passed} passed, {broken + total - passed} failed")

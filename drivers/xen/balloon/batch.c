@@ -7,10 +7,11 @@
  * DOC: life of a page
  *
  * A page of the guest enters the balloon in this order: it is allocated,
- * cleared by the allocator (or not, where xen_scrub_pages is off), taken out of
- * the count of managed pages, marked PageOffline, in PV guests unmapped, and
- * only then released to Xen.  When Xen took it, it goes on the list; when Xen
- * did not, all of that is undone and the page goes back to the allocator.
+ * cleared by the allocator (added memory by the driver; none where
+ * xen_scrub_pages is off or Xen clears it), taken out of the count of managed
+ * pages, marked PageOffline, in PV guests unmapped, and only then released to
+ * Xen.  When Xen took it, it goes on the list; when Xen did not, all of that is
+ * undone and the page goes back to the allocator.
  *
  * It comes back in the opposite order: off the list, populated by Xen, in PV
  * guests mapped, no longer PageOffline, free.  A page for which Xen has no
@@ -23,7 +24,7 @@
  *
  * A page of which nobody can tell whether Xen has it is quarantined: it is
  * counted, stays PageOffline for good, and nobody uses it.  So is a page that
- * somebody still uses when it comes back from a lender; one that is mapped stays
+ * somebody still uses when it comes back from a borrower; one that is mapped stays
  * as it is.
  *
  * So a page is always in exactly one place: with the kernel (current_pages),

@@ -2,9 +2,9 @@
 /*
  * Xen balloon driver: what its units may ask of each other
  *
- * A section for each unit, the lowest first.  A unit calls only those above its
- * own; core alone knows them all.  Those that only have to be started share the
- * section before the last.
+ * A section for each unit, the lowest first, and one for the instance, which
+ * those below share.  A unit calls only those above its own.  Those that only
+ * have to be started share the section before the last; oom starts itself.
  */
 #ifndef _XEN_BALLOON_INTERNAL_H
 #define _XEN_BALLOON_INTERNAL_H
@@ -223,7 +223,8 @@ extern const struct balloon_ops balloon_pv_ops;
  * @longest_ns: the longest of those hypercalls, by direction
  * @longest_hold_ns: the longest that the lock was held to move a batch
  * @steps: steps by what they were
- * @rescues: how often the guest was out of memory, with balloon_deflate_on_oom
+ * @rescues: how often the guest was out of memory, with balloon_deflate_on_oom,
+ *	and did not find somebody else moving memory all the time
  * @rescued: pages that it got back then
  */
 struct balloon_counters {
@@ -379,13 +380,15 @@ struct balloon_error {
 /**
  * struct xen_balloon - the one instance, or one that a test made
  * @lock: protects everything up to @batch_lock, and the fields of @stats but
- *	target_pages; held for short and bounded times only
+ *	target_pages and the two limits of trying again; held for short and
+ *	bounded times only
  * @stats: the counters, balloon_stats but in tests
  * @pages: the ballooned pages
  * @state: what it is doing
  * @quarantined: pages that are neither the guest's nor surely Xen's
  * @floor: min_kb in pages; written at any time, read once a step
- * @max_lent: max_lent_kb in pages, likewise; 0: no cap
+ * @max_lent: max_lent_kb in pages; written at any time, read when memory is
+ *	ballooned out to be lent; 0: no cap
  * @error: the last refusal
  * @said: bit by enum balloon_refusal: said in this episode
  * @leaving: pages of a block that is being removed, in nobody's hands
@@ -409,8 +412,8 @@ struct balloon_error {
  * @hibernating: memory blocks must be left alone
  * @blocks_busy: somebody adds or removes some, with @batch_lock dropped
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
- * @blocks_stay: a block could not be removed: not tried again until the target
- *	changes
+ * @blocks_stay: a block could not be removed: not tried again until a target
+ *	is written
  * @xen_scrubs: as long as much was populated on demand and is not given back,
  *	Xen clears what it takes; false for good once that is little
  *
@@ -418,8 +421,8 @@ struct balloon_error {
  *	was out of memory
  * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
  * @wq: the worker waits here for @flags
- * @moved_wq: woken when a step has moved something, or memory blocks have
- *	changed: boot, lenders and who hibernates wait here
+ * @moved_wq: woken after a step, and when memory blocks have changed: boot,
+ *	borrowers and who hibernates wait here
  */
 struct xen_balloon {
 	struct mutex lock;	/* the list and the counters */

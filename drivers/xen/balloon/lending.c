@@ -239,8 +239,8 @@ int xen_balloon_borrow(struct xen_balloon *b, unsigned int nr_pages,
  * @nr_pages: how many
  * @pages: where they go
  *
- * Context: may sleep, but for no longer than some seconds, and only where the
- * balloon is empty.
+ * Context: may sleep, but only where the balloon has too few; up to 5 s for each
+ * time that memory is added.
  * Return: 0, or a negative errno with nothing borrowed.
  */
 int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages)

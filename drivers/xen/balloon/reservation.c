@@ -311,7 +311,7 @@ static unsigned int asked(unsigned int nr)
 }
 #endif
 
-/* --- what batch and core call ------------------------------------------- */
+/* --- what other units call ---------------------------------------------- */
 
 /* One hypercall over entries @first and up; how many Xen did. */
 static unsigned int call(const struct balloon_ops *ops, unsigned int cmd,

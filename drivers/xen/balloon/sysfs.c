@@ -7,8 +7,8 @@
  * DOC: sysfs
  *
  * The attributes of /sys/devices/system/xen_memory/xen_memory0.  What is
- * written has to be a number and nothing else, and what makes no sense is
- * refused.
+ * written has to be a number (or yes or no) and nothing else, and what makes no
+ * sense is refused.
  */
 
 #include <linux/capability.h>
@@ -44,7 +44,8 @@ static int parse_kb(const char *text, unsigned long *pages)
  *	newline, and nothing else
  * @bytes: where it goes
  *
- * Return: 0, -EINVAL, or -ERANGE for 2^64 and more.
+ * Return: 0, -EINVAL also for more than 31 characters, or -ERANGE for 2^64 and
+ * more.
  */
 int balloon_parse_bytes(const char *text, unsigned long long *bytes)
 {
