@@ -294,19 +294,28 @@ static void boot_debt_stays(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_said("pages refused by Xen"), 1);
 }
 
-static int pay(void *data)
+static int pay_at(struct sim *sim, unsigned int ms)
 {
-	struct sim *sim = data;
-
 	/* the stubs of the test are this task's as well */
 	current->kunit_test = sim->test;
-	msleep(50);
-	while (xen_balloon_shortfall(&sim->b))
+	while (xen_balloon_shortfall(&sim->b)) {
+		msleep(ms);
 		xen_balloon_step(&sim->b);
+	}
 	while (!kthread_should_stop())
 		msleep(20);
 	current->kunit_test = NULL;
 	return 0;
+}
+
+static int pay(void *data)
+{
+	return pay_at(data, 50);
+}
+
+static int pay_slowly(void *data)
+{
+	return pay_at(data, 300);
 }
 
 /* It ends when the debt is paid. */
@@ -323,6 +332,25 @@ static void boot_debt_paid(struct kunit *test)
 	balloon_pay_debt(&sim->b, 1000);
 	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
 	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, sim_said("too many after"), 0);
+	sim_check(sim);
+}
+
+/* Who needs longer than that, but does not stop, is waited for. */
+static void boot_debt_slow(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+	struct task_struct *task;
+
+	sim_target(sim, SIM_PAGES - 20 * BALLOON_HUGE_PAGES);
+	sim_said("");
+	task = kthread_run(pay_slowly, sim, "xen-balloon-test");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	balloon_pay_debt(&sim->b, 1);
+	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
+	KUNIT_EXPECT_GT(test, jiffies - start, (unsigned long)HZ);
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, sim_said("too many after"), 0);
 	sim_check(sim);
@@ -476,6 +504,7 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE(boot_no_debt),
 	KUNIT_CASE_SLOW(boot_debt_stays),
 	KUNIT_CASE(boot_debt_paid),
+	KUNIT_CASE(boot_debt_slow),
 	KUNIT_CASE(boot_on_demand),
 	KUNIT_CASE(boot_on_demand_odd),
 	KUNIT_CASE(boot_on_demand_touched),

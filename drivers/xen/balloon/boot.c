@@ -21,7 +21,8 @@
  * (populate on demand).  It must give the difference back before it has touched
  * more than it was given, or Xen ends it.  How much that is can be known before
  * xenstore answers: RAM of the map less what Xen counts for the domain.  So
- * inflating starts here, and user space starts when it is done.
+ * inflating starts here, and user space starts when it is done, or when it makes
+ * no headway for xen.balloon_boot_timeout seconds.
  *
  * What Xen takes meanwhile it clears, and keeps for this domain.  So clearing it
  * first is work in vain, and makes Xen find memory for pages that nobody has
@@ -202,22 +203,32 @@ static int __init balloon_init(void)
 }
 subsys_initcall(balloon_init);
 
-/* Until the guest holds no more than it should, or for so long. */
+/* Until the guest holds no more than it should, or for so long; who is slow, and
+ * gives yet, gets as long again.
+ */
 VISIBLE_IF_KUNIT void balloon_pay_debt(struct xen_balloon *b,
 				       unsigned int seconds)
 {
-	long missing = -xen_balloon_shortfall(b);
+	long before, missing = -xen_balloon_shortfall(b);
+	unsigned int waited = 0;
 
 	if (missing <= 0)
 		return;
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
-	wait_event_idle_timeout(b->moved_wq, xen_balloon_shortfall(b) >= 0,
-				min(seconds, 86400U) * HZ);
-	missing = -xen_balloon_shortfall(b);
+	seconds = min(seconds, 86400U);
+	do {
+		before = missing;
+		wait_event_idle_timeout(b->moved_wq,
+					xen_balloon_shortfall(b) >= 0,
+					seconds * HZ);
+		waited += seconds;
+		missing = -xen_balloon_shortfall(b);
+	} while (seconds && missing > 0 && missing < before &&
+		 READ_ONCE(b->state) == BALLOON_INFLATING);
 	if (missing > 0)
 		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
-		       missing << (PAGE_SHIFT - 10), seconds,
+		       missing << (PAGE_SHIFT - 10), waited,
 		       b->error.what == BALLOON_REFUSED_NOT ? "not done yet" :
 		       xen_balloon_refusal_text(b->error.what));
 }

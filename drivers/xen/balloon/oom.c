@@ -17,6 +17,7 @@
  * nothing to be had.
  */
 
+#include <linux/crash_dump.h>
 #include <linux/init.h>
 #include <linux/moduleparam.h>
 #include <linux/notifier.h>
@@ -47,7 +48,8 @@ static struct notifier_block oom_nb = {
 
 static int __init balloon_oom_init(void)
 {
-	if (!xen_domain() || !balloon_deflate_on_oom ||
+	/* a crash kernel has no balloon to take from */
+	if (!xen_domain() || !balloon_deflate_on_oom || is_kdump_kernel() ||
 	    !xen_balloon_instance()->stats->total_pages)
 		return 0;
 	return register_oom_notifier(&oom_nb);
