@@ -290,6 +290,10 @@ static bool get_piece(unsigned long pfn)
 	struct page *page = pfn_to_page(pfn);
 	unsigned long i;
 
+	/* to move what is on its way to a disk would have to wait for that */
+	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
+		if (PageLocked(page + i) || PageWriteback(page + i))
+			return false;
 	if (alloc_contig_range(pfn, pfn + BALLOON_HUGE_PAGES, ACR_FLAGS_NONE,
 			       GFP_KERNEL | __GFP_NOWARN))
 		return false;
@@ -395,7 +399,7 @@ static void collect(struct xen_balloon *b, unsigned long want, gfp_t gfp)
 
 	begin_batch(batch, b->ops->by_frame ? 0 : BALLOON_MAX_ORDER);
 	/* a block that is being removed may be gone in the middle of this */
-	if (!b->ops->keeps_blocks && !b->blocks_busy)
+	if (!b->ops->keeps_blocks && !b->blocks_busy && !lender)
 		collect_added(b, want);
 	if (batch->nr)
 		return;
