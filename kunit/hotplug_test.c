@@ -46,6 +46,7 @@
  * @removed: PFN of what was removed last
  * @online: pages handed to the balloon
  * @offline: pages taken away
+ * @in_use: somebody has some of them
  * @cancelled: pages brought back
  * @changes: how often the worker was told to look
  */
@@ -68,6 +69,7 @@ struct world {
 	unsigned long removed;
 	unsigned long online;
 	unsigned long offline;
+	bool in_use;
 	unsigned long cancelled;
 	unsigned int changes;
 };
@@ -149,9 +151,10 @@ static bool is_empty(unsigned long start_pfn, unsigned long nr_pages)
 	       start_pfn + nr_pages <= world->empty_from + world->empty_pages;
 }
 
-static void note_offline(unsigned long start_pfn, unsigned long nr_pages)
+static bool note_offline(unsigned long start_pfn, unsigned long nr_pages)
 {
 	world->offline += nr_pages;
+	return !world->in_use;
 }
 
 static void note_cancelled(unsigned long start_pfn, unsigned long nr_pages)
@@ -592,6 +595,37 @@ static void hotplug_remove_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
 }
 
+/* One that somebody uses after all is not even tried. */
+static int remove_used(unsigned long pfn)
+{
+	struct memory_notify notify = {
+		.start_pfn = pfn,
+		.nr_pages = world_block_pages(),
+	};
+	int ret = balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+
+	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	return notifier_to_errno(ret);
+}
+
+static void hotplug_remove_used(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(0), block);
+	world->empty_from = block_of(0);
+	world->empty_pages = block;
+	world->in_use = true;
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, remove_used);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
+	world->in_use = false;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+}
+
 /* Others may set blocks offline and online: that is not a removal of ours. */
 static void hotplug_offline_by_hand(struct kunit *test)
 {
@@ -600,7 +634,10 @@ static void hotplug_offline_by_hand(struct kunit *test)
 
 	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
 	set_online(block_of(0), block);
-	notify = (struct memory_notify){ block_of(0), block };
+	notify = (struct memory_notify){
+		.start_pfn = block_of(0),
+		.nr_pages = block,
+	};
 	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
 	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
 	/* neither is the block at 0 */
@@ -649,6 +686,7 @@ static struct kunit_case hotplug_test_cases[] = {
 #ifdef CONFIG_MEMORY_HOTREMOVE
 	KUNIT_CASE(hotplug_remove),
 	KUNIT_CASE(hotplug_remove_fails),
+	KUNIT_CASE(hotplug_remove_used),
 	KUNIT_CASE(hotplug_offline_by_hand),
 	KUNIT_CASE(hotplug_remove_undone),
 #endif
@@ -721,7 +759,7 @@ static void blocks_offline(struct kunit *test)
 	unsigned long pfn = page_to_pfn(page), i;
 
 	balloon_blocks_client.online(page, HUGE);
-	balloon_blocks_client.offline(pfn, HUGE);
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.offline(pfn, HUGE));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->b.leaving, HUGE);
 	for (i = 0; i < HUGE; i++)
@@ -747,7 +785,7 @@ static void blocks_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	/* somebody else had set it offline, and online again */
 	sim->b.leaving = HUGE;
-	balloon_blocks_client.offline(pfn, HUGE);
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.offline(pfn, HUGE));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
 	balloon_blocks_client.cancel_offline(pfn, HUGE);

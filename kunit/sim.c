@@ -601,8 +601,21 @@ static void stub_removal(struct kunit *test)
 }
 #endif
 
+/* At once, by the task that begins it: it holds batch_lock, the work does not. */
+static int sim_blocks_queue(struct xen_balloon *b)
+{
+	if (the_sim->blocks_wait)
+		return 0;
+	mutex_unlock(&b->batch_lock);
+	balloon_blocks_work(&b->blocks_work);
+	mutex_lock(&b->batch_lock);
+	return 0;
+}
+
 static void stub_hotplug(struct kunit *test)
 {
+	kunit_activate_static_stub(test, balloon_blocks_queue,
+				   sim_blocks_queue);
 	kunit_activate_static_stub(test, balloon_hotplug_next,
 				   sim_hotplug_next);
 	stub_removal(test);

@@ -82,6 +82,7 @@ struct sim_faults {
  * @remove_errno: what removing answers
  * @gone: the first page of what was removed
  * @removals: how often removing was tried
+ * @blocks_wait: what adds and removes memory blocks does not get to run
  * @freezing: the worker is asked to stand still
  * @took_long: every page that is allocated takes its time
  * @added: added pages that are not online: first of each 2 MiB
@@ -130,6 +131,7 @@ struct sim {
 	int remove_errno;
 	struct page *gone;
 	unsigned int removals;
+	bool blocks_wait;
 	bool freezing;
 	bool took_long;
 	struct page *added[8];

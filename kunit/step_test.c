@@ -10,11 +10,15 @@
 #include <kunit/test-bug.h>
 #include <linux/cma.h>
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/suspend.h>
+#include <linux/workqueue.h>
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
 #include <xen/mem-reservation.h>
@@ -746,10 +750,19 @@ static void step_add_fails(struct kunit *test)
 
 	sim->hotplug_errno = -ENOMEM;
 	sim_target(sim, SIM_PAGES + HUGE);
+	/* what began is looked at again */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
 	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
 	KUNIT_EXPECT_EQ(test, sim->b.error.err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(200));
+	/* a new target has nothing to do with it */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
 	sim->hotplug = HUGE;
 	sim->auto_online = true;
 	sim_settle(sim, 20);
@@ -819,6 +832,53 @@ static void step_unreachable_lent(struct kunit *test)
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+}
+
+/* Some comes back when the step has been planned, and nothing has moved yet. */
+static unsigned int comes_back;
+
+static bool not_possible(void)
+{
+	struct sim *sim = container_of(xen_balloon_instance(), struct sim, b);
+	unsigned int nr = comes_back;
+
+	comes_back = 0;
+	if (nr)
+		sim_return(sim, 0, nr);
+	return false;
+}
+
+static void step_unreachable_race(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	kunit_deactivate_static_stub(test, balloon_hotplug_possible);
+	kunit_activate_static_stub(test, balloon_hotplug_possible,
+				   not_possible);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), 0);
+	sim_target(sim, SIM_PAGES);
+	comes_back = 60;
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, comes_back, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 40);
+	sim_return(sim, 60, 40);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+
+	/* whom nobody kicks, since the host was full, looks again by himself */
+	sim_host_full(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	sim->nr_lent = 0;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	sim->b.flags = 0;
+	comes_back = 8;
+	KUNIT_EXPECT_TRUE(test, !sim_step(sim) ||
+			  test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_EQ(test, comes_back, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 16);
+	sim_return(sim, 8, 8);
 }
 
 /* What is direct-mapped has its own frames, and no use for more struct pages. */
@@ -1021,6 +1081,89 @@ static void step_tidy_nothing_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
 }
 
+/* A guest that met its target and ran out of memory nevertheless. */
+static void step_tidy_hold(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	long delay;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim_step(sim);
+	sim->b.idle_since = jiffies - 50 * HZ;
+	atomic64_set(&sim->b.hold_until, get_jiffies_64() + 100 * HZ);
+	delay = sim_step(sim);
+	KUNIT_EXPECT_GT(test, delay, 90L * HZ);
+	KUNIT_EXPECT_LE(test, delay, 100L * HZ);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	atomic64_set(&sim->b.hold_until, 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+}
+
+/* Who holds the locks of memory hotplug keeps nobody from a target. */
+static void step_follows_meanwhile(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *gone;
+
+	/* a removal that does not get on */
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim_step(sim);
+	sim->b.idle_since = jiffies - 50 * HZ;
+	sim->blocks_wait = true;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	sim_target(sim, SIM_PAGES - 3);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	/* nobody waits for somebody to set online what is going */
+	mutex_lock(&sim->b.lock);
+	gone = balloon_pages_take_huge(&sim->b.pages);
+	sim->b.leaving = HUGE;
+	mutex_unlock(&sim->b.lock);
+	KUNIT_ASSERT_NOT_NULL(test, gone);
+	balloon_set_new_target(SIM_PAGES + HUGE);
+	while (!xen_balloon_step(&sim->b))
+		;
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	mutex_lock(&sim->b.lock);
+	balloon_pages_add(&sim->b.pages, gone, HUGE);
+	sim->b.leaving = 0;
+	mutex_unlock(&sim->b.lock);
+	sim_target(sim, SIM_PAGES);
+	sim->b.flags = 0;
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks_busy);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+
+	/* and likewise what is added */
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	sim_target(sim, SIM_PAGES - 3);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	balloon_blocks_work(&sim->b.blocks_work);
+	sim->blocks_wait = false;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
 /* Nobody hibernates while blocks change, nor waits for that without end. */
 static void step_hibernates_not(struct kunit *test)
 {
@@ -1142,6 +1285,43 @@ static void step_added_in_use(struct kunit *test)
 	__free_pages(page, PIECE_ORDER);
 }
 
+static struct folio *locked_folio;
+
+static void unlock_it(struct work_struct *work)
+{
+	folio_unlock(locked_folio);
+}
+
+/* What somebody reads or writes just now is not waited for. */
+static void step_added_locked(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = added_piece(sim);
+	struct delayed_work work;
+	struct file *file;
+	unsigned int i;
+
+	split_page(page, PIECE_ORDER);
+	for (i = 1; i < 1U << PIECE_ORDER; i++)
+		__free_page(page + i);
+	file = shmem_file_setup("xen-balloon-test", PAGE_SIZE, VM_NORESERVE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	locked_folio = page_folio(page);
+	/* it is locked afterwards */
+	KUNIT_ASSERT_EQ(test, filemap_add_folio(file->f_mapping, locked_folio, 0,
+						GFP_KERNEL), 0);
+	folio_put(locked_folio);
+	INIT_DELAYED_WORK_ONSTACK(&work, unlock_it);
+	schedule_delayed_work(&work, 3 * HZ);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_TRUE(test, folio_test_locked(locked_folio));
+	expect_met(sim);
+	flush_delayed_work(&work);
+	destroy_delayed_work_on_stack(&work);
+	fput(file);
+}
+
 /* Where a block cannot be removed, it is no better than others. */
 static void step_added_pv(struct kunit *test)
 {
@@ -1254,6 +1434,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_unreachable),
 	KUNIT_CASE(step_unreachable_cap),
 	KUNIT_CASE(step_unreachable_lent),
+	KUNIT_CASE(step_unreachable_race),
 	KUNIT_CASE(step_unreachable_direct),
 	KUNIT_CASE(step_unreachable_host),
 	KUNIT_CASE(step_lender_was_faster),
@@ -1264,12 +1445,15 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_tidy_refused),
 	KUNIT_CASE(step_tidy_low),
 	KUNIT_CASE(step_tidy_nothing_left),
+	KUNIT_CASE(step_tidy_hold),
+	KUNIT_CASE(step_follows_meanwhile),
 	KUNIT_CASE_SLOW(step_hibernates_not),
 	KUNIT_CASE(step_hibernates),
 	KUNIT_CASE(step_tidy_pv),
 #ifdef CONFIG_CONTIG_ALLOC
 	KUNIT_CASE(step_added_first),
 	KUNIT_CASE(step_added_in_use),
+	KUNIT_CASE_SLOW(step_added_locked),
 	KUNIT_CASE(step_added_pv),
 #endif
 #endif

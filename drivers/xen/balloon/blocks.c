@@ -8,86 +8,126 @@
 #include <linux/lockdep.h>
 #include <linux/memory_hotplug.h>
 #include <linux/suspend.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 
 /* How long who hibernates waits for blocks that are being added or removed. */
 #define BLOCKS_TIME	(10 * HZ)
 
-/* Memory blocks are added and removed under locks that an administrator may hold
- * for long, by setting a block offline that is in use.  Nobody waits for that but
- * the one who adds or removes some.
- *
- * Context: batch_lock is held, and is not on return.
- * Return: false where that cannot be now, with batch_lock still held.
- */
-static bool begin_blocks(struct xen_balloon *b)
+static struct workqueue_struct *blocks_wq;
+
+/* An instance has one of these going at a time, see blocks_busy. */
+VISIBLE_IF_KUNIT int balloon_blocks_queue(struct xen_balloon *b)
 {
+	BALLOON_STUB(balloon_blocks_queue, b);
+	/* not yet, or there was no memory for it at boot */
+	if (!blocks_wq)
+		return -ENOMEM;
+	queue_work(blocks_wq, &b->blocks_work);
+	return 0;
+}
+
+/* Context: batch_lock is held. */
+static int begin_blocks(struct xen_balloon *b, unsigned long nr_pages)
+{
+	int ret;
+
 	lockdep_assert_held(&b->batch_lock);
 	if (b->hibernating || b->blocks_busy)
-		return false;
+		return -EBUSY;
 	b->blocks_busy = true;
-	mutex_unlock(&b->batch_lock);
-	return true;
-}
-
-/* Context: batch_lock is held on return. */
-static void end_blocks(struct xen_balloon *b)
-{
-	mutex_lock(&b->batch_lock);
-	WRITE_ONCE(b->blocks_busy, false);
-	wake_up_all(&b->moved_wq);
+	b->blocks_want = nr_pages;
+	ret = balloon_blocks_queue(b);
+	if (ret)
+		b->blocks_busy = false;
+	return ret;
 }
 
 /**
- * xen_balloon_add_memory - add memory blocks, with nothing behind them
+ * xen_balloon_add_memory - begin to add memory blocks, with nothing behind them
  * @b: the instance
- * @want: pages
+ * @want: pages, at least one
  *
- * Context: may sleep; batch_lock is held, and dropped meanwhile; lock is not.
- * Return: pages that were added, or a negative errno: -EBUSY while the guest
- * hibernates or somebody else adds or removes some, else that of
- * balloon_hotplug_add().
+ * When it has ended moved_wq is woken and the worker kicked, and blocks_err says
+ * what was in the way, if nothing was added.
+ *
+ * Context: batch_lock is held.
+ * Return: 0; -EBUSY while the guest hibernates, or blocks are being added or
+ * removed; -ENOMEM.
  */
-long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
+int xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
 {
-	long added;
-
-	if (!begin_blocks(b))
-		return -EBUSY;
-	added = balloon_hotplug_add(b->ops, want, xen_balloon_available());
-	if (added > 0) {
-		mutex_lock(&b->lock);
-		b->stats->total_pages += added;
-		mutex_unlock(&b->lock);
-	}
-	end_blocks(b);
-	return added;
+	return begin_blocks(b, want);
 }
 
 /**
- * xen_balloon_remove_memory - remove one memory block with nothing in it
+ * xen_balloon_remove_memory - begin to remove a memory block with nothing in it
  * @b: the instance
  *
- * Context: may sleep; batch_lock is held, and dropped meanwhile; lock is not.
- * Return: pages that were removed, or a negative errno: -EBUSY while the guest
- * hibernates or somebody else adds or removes some, else that of
- * balloon_hotplug_remove().
+ * At its end the worker is kicked.  One that stays is not tried again until a
+ * target is written.
+ *
+ * Context: batch_lock is held.
+ * Return: as with xen_balloon_add_memory().
  */
-long xen_balloon_remove_memory(struct xen_balloon *b)
+int xen_balloon_remove_memory(struct xen_balloon *b)
 {
-	long removed;
+	b->blocks_stay = true;
+	return begin_blocks(b, 0);
+}
 
-	if (!begin_blocks(b))
-		return -EBUSY;
-	removed = balloon_hotplug_remove();
+/* Context: batch_lock is held. */
+static void blocks_added(struct xen_balloon *b, long added)
+{
+	b->blocks_err = min(added, 0L);
+	if (added <= 0)
+		return;
+	b->idle_since = jiffies;
+	mutex_lock(&b->lock);
+	b->stats->total_pages += added;
+	balloon_policy_progress(b->stats);
+	mutex_unlock(&b->lock);
+}
+
+/* Context: batch_lock is held. */
+static void blocks_removed(struct xen_balloon *b, long removed)
+{
 	mutex_lock(&b->lock);
 	b->leaving = 0;
-	if (removed > 0)
+	if (removed > 0) {
 		b->stats->total_pages -= removed;
+		b->blocks_stay = false;
+	}
 	mutex_unlock(&b->lock);
-	end_blocks(b);
-	return removed;
+}
+
+/* Memory blocks are added and removed under locks that an administrator may hold
+ * for long, by setting a block offline that is in use.  So that is done by a task
+ * of its own: the worker goes on meanwhile, and nobody waits.
+ */
+VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
+{
+	struct xen_balloon *b = container_of(work, struct xen_balloon,
+					     blocks_work);
+	unsigned long want = b->blocks_want;
+	long moved;
+
+	if (want)
+		moved = balloon_hotplug_add(b->ops, want,
+					    xen_balloon_available());
+	else
+		moved = balloon_hotplug_remove();
+
+	mutex_lock(&b->batch_lock);
+	if (want)
+		blocks_added(b, moved);
+	else
+		blocks_removed(b, moved);
+	WRITE_ONCE(b->blocks_busy, false);
+	mutex_unlock(&b->batch_lock);
+	wake_up_all(&b->moved_wq);
+	xen_balloon_kick(b);
 }
 
 /* --- hibernation -------------------------------------------------------- */
@@ -164,22 +204,25 @@ static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
 }
 
 /* A page that nobody refers to is no obstacle when its block goes offline. */
-static void pages_offline(unsigned long start_pfn, unsigned long nr_pages)
+static bool pages_offline(unsigned long start_pfn, unsigned long nr_pages)
 {
 	struct xen_balloon *b = xen_balloon_instance();
 	unsigned long i;
+	bool empty;
 
 	mutex_lock(&b->lock);
 	/* somebody else may have set it offline, and online again, before */
 	b->leaving = 0;
-	/* a lender may have been faster: then the offlining fails */
-	if (balloon_pages_cover(start_pfn, nr_pages)) {
+	/* who borrowed or populated some of it meanwhile keeps the block here */
+	empty = balloon_pages_cover(start_pfn, nr_pages);
+	if (empty) {
 		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
 		for (i = 0; i < nr_pages; i++)
 			page_ref_dec(pfn_to_page(start_pfn + i));
 		b->leaving = nr_pages;
 	}
 	mutex_unlock(&b->lock);
+	return empty;
 }
 
 static void pages_cancel_offline(unsigned long start_pfn,
@@ -221,9 +264,13 @@ static void __init watch_blocks(void) { }
 
 /**
  * xen_balloon_blocks_init - be told of memory blocks, and of hibernation
+ * @b: the instance
  */
-void __init xen_balloon_blocks_init(void)
+void __init xen_balloon_blocks_init(struct xen_balloon *b)
 {
+	INIT_WORK(&b->blocks_work, balloon_blocks_work);
+	/* who saves the guest waits for it, as for the worker */
+	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
 	watch_blocks();
 	register_pm_notifier(&hibernation_nb);
 }

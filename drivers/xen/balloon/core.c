@@ -168,7 +168,9 @@ static void settle_target(struct xen_balloon *b)
 	mutex_lock(&b->lock);
 	/* the host is no reason any more: a page that comes back is */
 	xen_balloon_set_state(b, BALLOON_ADDING);
-	most = b->stats->current_pages + b->stats->target_unpopulated;
+	/* some may have come back since the plan was made */
+	most = b->stats->current_pages + b->stats->target_unpopulated +
+	       balloon_pages_count(&b->pages);
 	if (target > most) {
 		xen_balloon_refused(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
 		/* not one that somebody writes now */
@@ -178,12 +180,13 @@ static void settle_target(struct xen_balloon *b)
 }
 
 /* Get struct pages for @want more than there are.  Context: batch_lock is held,
- * lock is not.  Return: pages that were added.
+ * lock is not.  Return: 0, or -EAGAIN where that has begun.
  */
-static unsigned long add(struct xen_balloon *b, unsigned long want)
+static long add(struct xen_balloon *b, unsigned long want)
 {
 	enum balloon_refusal why = BALLOON_REFUSED_ADD;
-	long room, added = -ENOMEM;
+	long room;
+	int err;
 
 	/* the end of either wakes us */
 	if (b->hibernating || b->blocks_busy)
@@ -192,39 +195,45 @@ static unsigned long add(struct xen_balloon *b, unsigned long want)
 		settle_target(b);
 		return 0;
 	}
-	room = balloon_room(b->ops);
-	/* nothing could be put behind more than the domain may have */
-	if (room)
-		added = xen_balloon_add_memory(b, min_t(unsigned long, want,
-							room));
-	else
-		why = BALLOON_REFUSED_CAP;
-	if (added > 0)
-		return added;
+	/* what became of it the last time */
+	err = b->blocks_err;
+	b->blocks_err = 0;
+	if (!err) {
+		room = balloon_room(b->ops);
+		/* nothing could be put behind more than the domain may have */
+		if (!room) {
+			why = BALLOON_REFUSED_CAP;
+			err = -ENOMEM;
+		} else {
+			err = xen_balloon_add_memory(b, min_t(unsigned long,
+							      want, room));
+		}
+	}
 	mutex_lock(&b->lock);
-	xen_balloon_refused(b, why, added);
-	xen_balloon_set_state(b, why == BALLOON_REFUSED_CAP ? BALLOON_HOST_FULL :
-						  BALLOON_ADDING);
+	xen_balloon_set_state(b, why == BALLOON_REFUSED_CAP ?
+				 BALLOON_HOST_FULL : BALLOON_ADDING);
+	if (err)
+		xen_balloon_refused(b, why, err);
 	mutex_unlock(&b->lock);
-	return 0;
+	return err ? 0 : -EAGAIN;
 }
 
-/* The guest does not grow: blocks with nothing in them can go, one a step.
- * Context: batch_lock is held, and may be dropped meanwhile; lock is not.
- * Return: jiffies to wait.
+/* The guest does not grow: blocks with nothing in them can go, one at a time.
+ * Context: batch_lock is held, lock is not.  Return: jiffies to wait.
  */
 static long tidy(struct xen_balloon *b)
 {
-	long left = b->idle_since + SETTLED_TIME - jiffies;
+	long left;
 
+	/* the end of either of the last two wakes us */
 	if (b->ops->keeps_blocks || b->blocks_stay || b->hibernating ||
-	    xen_balloon_hold_left(b) || !balloon_hotplug_removable())
+	    b->blocks_busy || !balloon_hotplug_removable())
 		return MAX_SCHEDULE_TIMEOUT;
+	left = max_t(long, b->idle_since + SETTLED_TIME - jiffies,
+		     xen_balloon_hold_left(b));
 	if (left > 0)
 		return left;
-	if (b->blocks_busy)
-		return MAX_SCHEDULE_TIMEOUT;
-	b->blocks_stay = xen_balloon_remove_memory(b) <= 0;
+	xen_balloon_remove_memory(b);
 	return 0;
 }
 
@@ -283,7 +292,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 		.floor = READ_ONCE(b->floor),
 		.listed = balloon_pages_count(&b->pages),
 		.lent = stats->target_unpopulated,
-		.total_pages = stats->total_pages - b->quarantined,
+		.total_pages = stats->total_pages - b->quarantined - b->leaving,
 		.available = xen_balloon_hold_left(b) ? 0 : xen_balloon_available(),
 	};
 
@@ -336,7 +345,8 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 			return MAX_SCHEDULE_TIMEOUT;
 		/* nothing is missing but what is lent; its return wakes us */
 		if (!can_grow(b))
-			return b->stats->target_unpopulated ?
+			return b->stats->target_unpopulated &&
+			       !balloon_pages_count(&b->pages) ?
 			       MAX_SCHEDULE_TIMEOUT : 0;
 		break;
 	default:
@@ -397,6 +407,7 @@ long xen_balloon_step(struct xen_balloon *b)
 		balloon_policy_progress(b->stats);
 		b->no_huge = false;
 		b->blocks_stay = false;
+		b->blocks_err = 0;
 		b->added_pfn = ULONG_MAX;
 	} else if (b->state == BALLOON_CANCELLED) {
 		/* only a target starts it again */
@@ -530,7 +541,7 @@ int __init xen_balloon_start(struct xen_balloon *b)
 {
 	struct task_struct *task;
 
-	xen_balloon_blocks_init();
+	xen_balloon_blocks_init(b);
 	balloon_debugfs_init(b);
 	task = kthread_run(balloon_worker, b, "xen-balloon");
 	if (IS_ERR(task))

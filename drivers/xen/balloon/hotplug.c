@@ -92,7 +92,7 @@ VISIBLE_IF_KUNIT int balloon_note_block(unsigned long number)
 	return xa_err(xa_store(&blocks, number, BLOCK_NEW, GFP_KERNEL));
 }
 
-/* The block that is being removed, by the worker, one at a time. */
+/* The block that is being removed, one at a time. */
 static unsigned long removing_pfn;
 
 static bool removing(unsigned long pfn)
@@ -129,8 +129,8 @@ VISIBLE_IF_KUNIT int balloon_memory_event(struct notifier_block *nb,
 		balloon_client->changed();
 		break;
 	case MEM_GOING_OFFLINE:
-		if (removing(pfn))
-			balloon_client->offline(pfn, nr_pages);
+		if (removing(pfn) && !balloon_client->offline(pfn, nr_pages))
+			return notifier_from_errno(-EBUSY);
 		break;
 	case MEM_CANCEL_OFFLINE:
 		if (removing(pfn))

@@ -8,11 +8,11 @@
  *
  * batch_lock belongs to who moves memory: the worker, somebody who borrows pages
  * and found too few, or a guest that is out of memory.  It is held across the
- * allocation of pages and hypercalls, and dropped while memory blocks are added
- * or removed.  lock protects the list and the counters, is taken inside it, and
- * is held for a short and bounded time, never across any of those.  Whoever only
- * takes pages from the list or puts some on it needs lock alone, and so never
- * waits for Xen.
+ * allocation of pages and hypercalls, but not while memory blocks are added or
+ * removed, which a task of its own does.  lock protects the list and the
+ * counters, is taken inside it, and is held for a short and bounded time, never
+ * across any of those.  Whoever only takes pages from the list or puts some on it
+ * needs lock alone, and so never waits for Xen.
  *
  * So lock is the last of all, and is taken with batch_lock held, or with
  * device_hotplug_lock and mem_hotplug_lock.  Nobody waits for batch_lock with

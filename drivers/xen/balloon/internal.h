@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <xen/balloon.h>
 #include <xen/features.h>
 #include <xen/page.h>
@@ -268,14 +269,15 @@ static inline void balloon_faults_init(struct dentry *dir) { }
  * struct balloon_hotplug_client - whom hotplug tells
  * @online: pages of a new block came online, with nothing behind them
  * @empty: whether all pages of a block are in the balloon
- * @offline: a block is being removed: its pages leave the balloon
+ * @offline: a block is being removed: its pages leave the balloon; false where
+ *	not all are in it any more, and the block has to stay
  * @cancel_offline: it stays after all: they are back in it
  * @changed: the worker may find something new to do
  */
 struct balloon_hotplug_client {
 	void (*online)(struct page *page, unsigned long nr_pages);
 	bool (*empty)(unsigned long start_pfn, unsigned long nr_pages);
-	void (*offline)(unsigned long start_pfn, unsigned long nr_pages);
+	bool (*offline)(unsigned long start_pfn, unsigned long nr_pages);
 	void (*cancel_offline)(unsigned long start_pfn, unsigned long nr_pages);
 	void (*changed)(void);
 };
@@ -410,7 +412,10 @@ struct balloon_error {
  * @added_pfn: where the search for added memory to give back stands
  * @idle_since: jiffies; when the target was met, or memory last came
  * @hibernating: memory blocks must be left alone
- * @blocks_busy: somebody adds or removes some, with @batch_lock dropped
+ * @blocks_work: adds or removes some, without @batch_lock
+ * @blocks_busy: it does; nobody else writes the next one then
+ * @blocks_want: pages to add, 0 to remove a block
+ * @blocks_err: negative errno of the last adding, which no step has seen yet
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
  * @blocks_stay: a block could not be removed: not tried again until a target
  *	is written
@@ -451,7 +456,10 @@ struct xen_balloon {
 	unsigned long added_pfn;
 	unsigned long idle_since;
 	bool hibernating;
+	struct work_struct blocks_work;
 	bool blocks_busy;
+	unsigned long blocks_want;
+	int blocks_err;
 	long kept;
 	bool blocks_stay;
 	bool xen_scrubs;
@@ -506,9 +514,9 @@ const char *xen_balloon_refusal_text(enum balloon_refusal what);
 
 /* --- blocks: memory blocks that come and go ----------------------------- */
 
-void xen_balloon_blocks_init(void);
-long xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
-long xen_balloon_remove_memory(struct xen_balloon *b);
+void xen_balloon_blocks_init(struct xen_balloon *b);
+int xen_balloon_add_memory(struct xen_balloon *b, unsigned long want);
+int xen_balloon_remove_memory(struct xen_balloon *b);
 
 /* --- core: the step, the worker ----------------------------------------- */
 
@@ -571,6 +579,8 @@ void balloon_xenbus_init(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 struct notifier_block;
 
+int balloon_blocks_queue(struct xen_balloon *b);
+void balloon_blocks_work(struct work_struct *work);
 int balloon_hibernation(struct notifier_block *nb, unsigned long event,
 			void *data);
 long balloon_hypercall(unsigned int cmd, void *arg);

@@ -129,7 +129,7 @@ static unsigned long not_online(struct xen_balloon *b)
 
 	mutex_lock(&b->lock);
 	known = stats->current_pages + stats->target_unpopulated +
-		balloon_pages_count(&b->pages) + b->quarantined;
+		balloon_pages_count(&b->pages) + b->quarantined + b->leaving;
 	known = stats->total_pages - min(stats->total_pages, known);
 	mutex_unlock(&b->lock);
 	return known;
@@ -137,27 +137,27 @@ static unsigned long not_online(struct xen_balloon *b)
 
 /* Add memory for the borrower, and wait until it is online.  Whether there is
  * something in the balloon now, or it is worth to try again.  Context: batch_lock
- * is held, and is dropped.
+ * is held, and dropped meanwhile.
  */
 static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 {
-	bool busy = b->blocks_busy;
-	long added = 0;
+	/* what somebody else adds is as good */
+	bool others = b->blocks_busy;
+	long left;
 
-	/* what somebody else adds is as good; if it does, see below */
-	if (!busy && not_online(b) < nr_pages) {
-		added = xen_balloon_add_memory(b, nr_pages);
-		/* who wanted to add some meanwhile could not */
-		xen_balloon_kick(b);
-	}
-	if (added < 0)
+	if (!others && not_online(b) < nr_pages &&
+	    xen_balloon_add_memory(b, nr_pages))
 		return false;
 	mutex_unlock(&b->batch_lock);
-	wait_event_killable_timeout(b->moved_wq, something_listed(b) ||
-				    (busy && !READ_ONCE(b->blocks_busy)),
-				    ONLINE_TIME);
+	left = wait_event_killable_timeout(b->moved_wq, something_listed(b) ||
+					   !READ_ONCE(b->blocks_busy),
+					   ONLINE_TIME);
+	/* added, that is, and not online yet */
+	if (left > 0 && !others && !something_listed(b) && not_online(b))
+		wait_event_killable_timeout(b->moved_wq, something_listed(b),
+					    left);
 	mutex_lock(&b->batch_lock);
-	return something_listed(b) || (busy && !b->blocks_busy);
+	return something_listed(b) || (others && !b->blocks_busy);
 }
 
 /* Memory that the guest should have and has lent instead; of one that is low, all
