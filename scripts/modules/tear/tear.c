@@ -107,6 +107,8 @@ static int __init tear_init(void)
 	for (i = 0; i < IN_PIECES; i++)
 		free_in_pieces(extents[i]);
 
+	/* the last ones may be of a zone that is asked last */
+	swap(extents[(IN_PIECES + nr_extents) / 2], extents[nr_extents - 1]);
 	torn = extents[--nr_extents];
 	/* what it would be one larger piece with stays */
 	for (i = 0; i < WHOLE; i++) {
