@@ -401,6 +401,28 @@ static void lending_waits_for_others(struct kunit *test)
 	sim_return(sim, 0, 20);
 }
 
+/* Nor is memory that cannot be added for as long as somebody holds a lock. */
+static void lending_never_added(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	sim->blocks_wait = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 4 * HZ));
+	KUNIT_EXPECT_LT(test, jiffies - start, 10UL * HZ);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 10);
+	/* and at last it is */
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_EQ(test, sim->not_online, HUGE);
+	sim_online(sim);
+	sim_return(sim, 0, 10);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+}
+
 /* Added memory that nobody sets online is not waited for without end. */
 static void lending_never_online(struct kunit *test)
 {
@@ -441,6 +463,7 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_while_adding),
 	KUNIT_CASE_SLOW(lending_waits_for_others),
 	KUNIT_CASE_SLOW(lending_never_online),
+	KUNIT_CASE_SLOW(lending_never_added),
 #endif
 	{}
 };

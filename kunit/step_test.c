@@ -18,6 +18,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/suspend.h>
+#include <linux/swap.h>
 #include <linux/workqueue.h>
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
@@ -1013,6 +1014,8 @@ static void step_tidy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	/* the next one may go as well */
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks_stay);
 }
 
 /* A block that stays is asked once, until there is a new target. */
@@ -1152,6 +1155,10 @@ static void step_follows_meanwhile(struct kunit *test)
 	sim->auto_online = true;
 	sim_target(sim, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	/* also where the host was full: what comes back is not waited for then */
+	sim->b.state = BALLOON_HOST_FULL;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
 	sim_target(sim, SIM_PAGES - 3);
@@ -1311,6 +1318,8 @@ static void step_added_locked(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, filemap_add_folio(file->f_mapping, locked_folio, 0,
 						GFP_KERNEL), 0);
 	folio_put(locked_folio);
+	/* on the list of what can be moved, not on the way there */
+	lru_add_drain_all();
 	INIT_DELAYED_WORK_ONSTACK(&work, unlock_it);
 	schedule_delayed_work(&work, 3 * HZ);
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
@@ -1320,6 +1329,18 @@ static void step_added_locked(struct kunit *test)
 	flush_delayed_work(&work);
 	destroy_delayed_work_on_stack(&work);
 	fput(file);
+}
+
+/* Who borrows pages has no use for empty blocks. */
+static void step_added_lent(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = added_piece(sim);
+
+	__free_pages(page, PIECE_ORDER);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
+	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+	sim_return(sim, 0, HUGE);
 }
 
 /* Where a block cannot be removed, it is no better than others. */
@@ -1454,6 +1475,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_added_first),
 	KUNIT_CASE(step_added_in_use),
 	KUNIT_CASE_SLOW(step_added_locked),
+	KUNIT_CASE(step_added_lent),
 	KUNIT_CASE(step_added_pv),
 #endif
 #endif

@@ -12,6 +12,8 @@
 
 #include "internal.h"
 
+#include <trace/events/xen_balloon.h>
+
 /* How long who hibernates waits for blocks that are being added or removed. */
 #define BLOCKS_TIME	(10 * HZ)
 
@@ -77,6 +79,20 @@ int xen_balloon_remove_memory(struct xen_balloon *b)
 	return begin_blocks(b, 0);
 }
 
+/* Pages, or a negative errno.  The first block is added by itself: that may wait
+ * for locks, and what the guest can spare be another afterwards.
+ */
+static long add_blocks(struct xen_balloon *b, unsigned long want)
+{
+	long added, more = 0;
+
+	added = balloon_hotplug_add(b->ops, 1, xen_balloon_available());
+	if (added > 0 && added < want)
+		more = balloon_hotplug_add(b->ops, want - added,
+					   xen_balloon_available());
+	return added + max(more, 0L);
+}
+
 /* Context: batch_lock is held. */
 static void blocks_added(struct xen_balloon *b, long added)
 {
@@ -87,6 +103,9 @@ static void blocks_added(struct xen_balloon *b, long added)
 	mutex_lock(&b->lock);
 	b->stats->total_pages += added;
 	balloon_policy_progress(b->stats);
+	trace_xen_balloon_step(xen_balloon_state_text(BALLOON_ADDING),
+			       b->blocks_want, added, b->stats->current_pages,
+			       READ_ONCE(b->stats->target_pages));
 	mutex_unlock(&b->lock);
 }
 
@@ -113,11 +132,7 @@ VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 	unsigned long want = b->blocks_want;
 	long moved;
 
-	if (want)
-		moved = balloon_hotplug_add(b->ops, want,
-					    xen_balloon_available());
-	else
-		moved = balloon_hotplug_remove();
+	moved = want ? add_blocks(b, want) : balloon_hotplug_remove();
 
 	mutex_lock(&b->batch_lock);
 	if (want)

@@ -188,9 +188,13 @@ static long add(struct xen_balloon *b, unsigned long want)
 	long room;
 	int err;
 
-	/* the end of either wakes us */
-	if (b->hibernating || b->blocks_busy)
+	/* the end of either wakes us, and so does a page that comes back */
+	if (b->hibernating || b->blocks_busy) {
+		mutex_lock(&b->lock);
+		xen_balloon_set_state(b, BALLOON_ADDING);
+		mutex_unlock(&b->lock);
 		return 0;
+	}
 	if (!can_grow(b)) {
 		settle_target(b);
 		return 0;
@@ -419,6 +423,9 @@ long xen_balloon_step(struct xen_balloon *b)
 	if (!still_full(b, plan.state))
 		xen_balloon_set_state(b, plan.state);
 	mutex_unlock(&b->lock);
+	/* what could not be added is of no interest any more */
+	if (plan.state != BALLOON_ADDING)
+		b->blocks_err = 0;
 
 	switch (plan.state) {
 	case BALLOON_INFLATING:

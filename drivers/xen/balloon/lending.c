@@ -157,7 +157,9 @@ static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 		wait_event_killable_timeout(b->moved_wq, something_listed(b),
 					    left);
 	mutex_lock(&b->batch_lock);
-	return something_listed(b) || (others && !b->blocks_busy);
+	/* or somebody else was faster, and there is more to come */
+	return something_listed(b) || (others && !b->blocks_busy) ||
+	       (left > 0 && b->blocks_busy);
 }
 
 /* Memory that the guest should have and has lent instead; of one that is low, all
