@@ -726,8 +726,15 @@ static void blocks_online(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
 	sim_check(sim);
 	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	/* not while more is being added */
+	sim->b.blocks_busy = true;
+	sim->b.blocks_want = HUGE;
+	balloon_blocks_client.changed();
+	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim->b.blocks_want = 0;
 	balloon_blocks_client.changed();
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim->b.blocks_busy = false;
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);

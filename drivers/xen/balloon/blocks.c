@@ -38,8 +38,8 @@ static int begin_blocks(struct xen_balloon *b, unsigned long nr_pages)
 	lockdep_assert_held(&b->batch_lock);
 	if (b->hibernating || b->blocks_busy)
 		return -EBUSY;
-	b->blocks_busy = true;
-	b->blocks_want = nr_pages;
+	WRITE_ONCE(b->blocks_want, nr_pages);
+	WRITE_ONCE(b->blocks_busy, true);
 	ret = balloon_blocks_queue(b);
 	if (ret)
 		b->blocks_busy = false;
@@ -258,7 +258,15 @@ static void pages_cancel_offline(unsigned long start_pfn,
 
 static void pages_changed(void)
 {
-	xen_balloon_kick(xen_balloon_instance());
+	struct xen_balloon *b = xen_balloon_instance();
+
+	/*
+	 * What is populated while more is added comes to hold the page structures
+	 * of that, and its block can never be removed again.  The end of it kicks.
+	 */
+	if (READ_ONCE(b->blocks_busy) && READ_ONCE(b->blocks_want))
+		return;
+	xen_balloon_kick(b);
 }
 
 VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {

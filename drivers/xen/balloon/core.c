@@ -180,7 +180,7 @@ static void settle_target(struct xen_balloon *b)
 }
 
 /* Get struct pages for @want more than there are.  Context: batch_lock is held,
- * lock is not.  Return: 0, or -EAGAIN where that has begun.
+ * lock is not.  Return: 0, or -EAGAIN where that is over already.
  */
 static long add(struct xen_balloon *b, unsigned long want)
 {
@@ -219,7 +219,8 @@ static long add(struct xen_balloon *b, unsigned long want)
 	if (err)
 		xen_balloon_refused(b, why, err);
 	mutex_unlock(&b->lock);
-	return err ? 0 : -EAGAIN;
+	/* the end of it wakes us, if that was not yet */
+	return err || b->blocks_busy ? 0 : -EAGAIN;
 }
 
 /* The guest does not grow: blocks with nothing in them can go, one at a time.
