@@ -1310,7 +1310,7 @@ static void step_added_locked(struct kunit *test)
 	split_page(page, PIECE_ORDER);
 	for (i = 1; i < 1U << PIECE_ORDER; i++)
 		__free_page(page + i);
-	file = shmem_file_setup("xen-balloon-test", PAGE_SIZE, VM_NORESERVE);
+	file = shmem_file_setup("xen-balloon-test", PAGE_SIZE, EMPTY_VMA_FLAGS);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
 	locked_folio = page_folio(page);
 	/* it is locked afterwards */

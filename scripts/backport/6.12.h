@@ -44,6 +44,9 @@ static inline void free_reserved_pages(struct page *page, unsigned int order)
 /* later the flags of alloc_contig_range() took the place of the migrate type */
 #define ACR_FLAGS_NONE	MIGRATE_MOVABLE
 
+/* flags of a mapping were an unsigned long */
+#define EMPTY_VMA_FLAGS	0
+
 /* the table became const later */
 #undef register_sysctl_init
 #define register_sysctl_init(path, table)				\
