@@ -835,6 +835,7 @@ static void step_unreachable_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
 }
 
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 /* Some comes back when the step has been planned, and nothing has moved yet. */
 static unsigned int comes_back;
 
@@ -881,6 +882,7 @@ static void step_unreachable_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 16);
 	sim_return(sim, 8, 8);
 }
+#endif
 
 /* What is direct-mapped has its own frames, and no use for more struct pages. */
 static void step_unreachable_direct(struct kunit *test)
@@ -1450,11 +1452,11 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_wait_online),
 	KUNIT_CASE(step_add_fails),
 	KUNIT_CASE(step_add_cap),
+	KUNIT_CASE(step_unreachable_race),
 #endif
 	KUNIT_CASE(step_unreachable),
 	KUNIT_CASE(step_unreachable_cap),
 	KUNIT_CASE(step_unreachable_lent),
-	KUNIT_CASE(step_unreachable_race),
 	KUNIT_CASE(step_unreachable_direct),
 	KUNIT_CASE(step_unreachable_host),
 	KUNIT_CASE(step_lender_was_faster),
