@@ -577,15 +577,21 @@ static void hotplug_remove(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pfn, block_of(3) - BALLOON_HUGE_PAGES);
 }
 
+/* A block that went online, and is empty. */
+static void add_empty(struct kunit *test)
+{
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(0), world_block_pages());
+	world->empty_from = block_of(0);
+	world->empty_pages = world_block_pages();
+}
+
 /* A block that cannot be removed is as it was. */
 static void hotplug_remove_fails(struct kunit *test)
 {
 	unsigned long block = world_block_pages();
 
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(0), block);
-	world->empty_from = block_of(0);
-	world->empty_pages = block;
+	add_empty(test);
 	world->remove_errno = -EBUSY;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
 	KUNIT_EXPECT_EQ(test, world->offline, block);
@@ -612,10 +618,7 @@ static void hotplug_remove_used(struct kunit *test)
 {
 	unsigned long block = world_block_pages();
 
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(0), block);
-	world->empty_from = block_of(0);
-	world->empty_pages = block;
+	add_empty(test);
 	world->in_use = true;
 	kunit_deactivate_static_stub(test, balloon_remove_block);
 	kunit_activate_static_stub(test, balloon_remove_block, remove_used);
@@ -657,12 +660,7 @@ static int online_again(unsigned long pfn)
 /* Removed in part and set online again: still nothing behind it. */
 static void hotplug_remove_undone(struct kunit *test)
 {
-	unsigned long block = world_block_pages();
-
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(0), block);
-	world->empty_from = block_of(0);
-	world->empty_pages = block;
+	add_empty(test);
 	kunit_deactivate_static_stub(test, balloon_remove_block);
 	kunit_activate_static_stub(test, balloon_remove_block, online_again);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
