@@ -279,6 +279,8 @@ VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
 
 static void __init watch_blocks(void)
 {
+	/* who saves the guest waits for it, as for the worker */
+	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
 	balloon_hotplug_init(&balloon_blocks_client);
 }
 #else
@@ -292,8 +294,6 @@ static void __init watch_blocks(void) { }
 void __init xen_balloon_blocks_init(struct xen_balloon *b)
 {
 	INIT_WORK(&b->blocks_work, balloon_blocks_work);
-	/* who saves the guest waits for it, as for the worker */
-	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
 	watch_blocks();
 	register_pm_notifier(&hibernation_nb);
 }
