@@ -505,7 +505,10 @@ static void hotplug_online_range(struct kunit *test)
 	/* other events are nobody's business */
 	world->changes = 0;
 	balloon_memory_event(NULL, MEM_GOING_ONLINE,
-			     &(struct memory_notify){ block_of(0), block });
+			     &(struct memory_notify){
+				     .start_pfn = block_of(0),
+				     .nr_pages = block,
+			     });
 	KUNIT_EXPECT_EQ(test, world->changes, 0);
 	KUNIT_EXPECT_EQ(test, world->offline, 0);
 }
@@ -651,10 +654,24 @@ static void hotplug_offline_by_hand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
 }
 
+static int went_offline(unsigned long pfn)
+{
+	struct memory_notify notify = {
+		.start_pfn = pfn,
+		.nr_pages = world_block_pages(),
+	};
+
+	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_memory_event(NULL, MEM_OFFLINE, &notify);
+	return -EBUSY;
+}
+
 static int online_again(unsigned long pfn)
 {
+	int ret = went_offline(pfn);
+
 	balloon_online_page(pfn_to_page(pfn), 0);
-	return -EBUSY;
+	return ret;
 }
 
 /* Removed in part and set online again: still nothing behind it. */
@@ -665,6 +682,23 @@ static void hotplug_remove_undone(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_remove_block, online_again);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
 	KUNIT_EXPECT_EQ(test, world->online, 1);
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+}
+
+/* Nor is there when somebody else set it offline, and does that much later. */
+static void hotplug_remove_left_offline(struct kunit *test)
+{
+	add_empty(test);
+	kunit_deactivate_static_stub(test, balloon_remove_block);
+	kunit_activate_static_stub(test, balloon_remove_block, went_offline);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
+	/* nobody looks at it meanwhile */
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	balloon_online_page(pfn_to_page(block_of(0)), 0);
+	KUNIT_EXPECT_EQ(test, world->online, 1);
+	set_online(block_of(0), world_block_pages());
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
 	kunit_deactivate_static_stub(test, balloon_remove_block);
 	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
 }
@@ -687,6 +721,7 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE(hotplug_remove_used),
 	KUNIT_CASE(hotplug_offline_by_hand),
 	KUNIT_CASE(hotplug_remove_undone),
+	KUNIT_CASE(hotplug_remove_left_offline),
 #endif
 	{}
 };

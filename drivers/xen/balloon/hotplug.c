@@ -35,7 +35,7 @@
 #include "internal.h"
 
 /* What is known of a block that was added here, in blocks. */
-#define BLOCK_NEW	xa_mk_value(0)	/* was never online */
+#define BLOCK_NEW	xa_mk_value(0)	/* not online, and nothing behind it */
 #define BLOCK_HANDED	xa_mk_value(1)	/* its pages were given to the balloon */
 
 /* The blocks that were added here, by their number.  Has its own lock. */
@@ -106,9 +106,7 @@ VISIBLE_IF_KUNIT void balloon_online_page(struct page *page, unsigned int order)
 {
 	unsigned long block = page_to_pfn(page) / balloon_block_pages();
 
-	/* one that could not be removed has nothing behind it either */
-	if (xa_load(&blocks, block) == BLOCK_NEW ||
-	    removing(block * balloon_block_pages()))
+	if (xa_load(&blocks, block) == BLOCK_NEW)
 		balloon_client->online(page, 1UL << order);
 	else
 		generic_online_page(page, order);
@@ -135,6 +133,12 @@ VISIBLE_IF_KUNIT int balloon_memory_event(struct notifier_block *nb,
 	case MEM_CANCEL_OFFLINE:
 		if (removing(pfn))
 			balloon_client->cancel_offline(pfn, nr_pages);
+		break;
+	case MEM_OFFLINE:
+		/* if it stays after all, there is nothing behind it */
+		if (removing(pfn))
+			xa_store(&blocks, pfn / balloon_block_pages(), BLOCK_NEW,
+				 GFP_KERNEL);
 		break;
 	}
 	return NOTIFY_OK;
@@ -321,7 +325,10 @@ long balloon_hotplug_remove(void)
 		return 0;
 	removing_pfn = pfn;
 	ret = balloon_remove_block(pfn);
+	/* somebody may be setting the same block offline: that was for us, then */
+	lock_device_hotplug();
 	removing_pfn = 0;
+	unlock_device_hotplug();
 	if (ret)
 		return ret;
 	xa_erase(&blocks, pfn / balloon_block_pages());
