@@ -423,6 +423,36 @@ static void lending_never_added(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
 }
 
+static void comes_back(struct work_struct *work)
+{
+	xen_balloon_give_back(&not_busy_sim->b, 10, not_busy_sim->lent);
+}
+
+/* What comes back meanwhile is as good, also in a guest that met its target. */
+static void lending_comes_back(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start;
+	struct delayed_work work;
+	struct page *got[10];
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
+	sim_settle(sim, 20);
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	sim->blocks_wait = true;
+	not_busy_sim = sim;
+	INIT_DELAYED_WORK_ONSTACK(&work, comes_back);
+	schedule_delayed_work(&work, HZ / 50);
+	start = jiffies;
+	KUNIT_EXPECT_EQ(test, xen_balloon_borrow(&sim->b, 10, got), 0);
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + 4 * HZ));
+	flush_delayed_work(&work);
+	destroy_delayed_work_on_stack(&work);
+	memcpy(sim->lent, got, sizeof(got));
+	sim_return(sim, 0, 10);
+}
+
 /* Added memory that nobody sets online is not waited for without end. */
 static void lending_never_online(struct kunit *test)
 {
@@ -462,6 +492,7 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_adds),
 	KUNIT_CASE(lending_while_adding),
 	KUNIT_CASE_SLOW(lending_waits_for_others),
+	KUNIT_CASE_SLOW(lending_comes_back),
 	KUNIT_CASE_SLOW(lending_never_online),
 	KUNIT_CASE_SLOW(lending_never_added),
 #endif

@@ -79,6 +79,7 @@ void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 	}
 	b->stats->target_unpopulated -= nr;
 	mutex_unlock(&b->lock);
+	wake_up_all(&b->moved_wq);
 	kick_to_grow(b);
 }
 
