@@ -882,6 +882,67 @@ static void step_unreachable_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 16);
 	sim_return(sim, 8, 8);
 }
+
+static bool possible(void)
+{
+	return !not_possible();
+}
+
+/* Nor does one get lost between host-full and the wait for a block. */
+static void step_adding_race(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	sim->hotplug = HUGE;
+	sim->blocks_wait = true;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim->b.state = BALLOON_HOST_FULL;
+	sim->b.flags = 0;
+	kunit_deactivate_static_stub(test, balloon_hotplug_possible);
+	kunit_activate_static_stub(test, balloon_hotplug_possible, possible);
+	comes_back = 8;
+	KUNIT_EXPECT_TRUE(test, !sim_step(sim) ||
+			  test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_EQ(test, comes_back, 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
+	/* and what comes back while it is waited for wakes the worker */
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	sim->b.flags = 0;
+	sim_return(sim, 8, 8);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+/* A target that is gone when a lock can be had costs one block, not all of them. */
+static void step_adding_late(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->blocks_wait = true;
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	sim_target(sim, SIM_PAGES - 3);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	/* who borrows may still want it */
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	sim_target(sim, SIM_PAGES);
+	sim->for_lending = true;
+	sim_settle(sim, 20);
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 3 * HUGE);
+}
 #endif
 
 /* What is direct-mapped has its own frames, and no use for more struct pages. */
@@ -1279,6 +1340,30 @@ static void step_added_first(struct kunit *test)
 	expect_met(sim);
 }
 
+/* Somebody runs out of memory when the step has been planned. */
+static unsigned long then_out_of_memory(void)
+{
+	struct xen_balloon *b = xen_balloon_instance();
+
+	atomic64_set(&b->hold_until, get_jiffies_64() + 100 * HZ);
+	return LONG_MAX;
+}
+
+/* Who waits for the lock does not wait for pieces of what was added. */
+static void step_added_in_demand(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = added_piece(sim);
+
+	__free_pages(page, PIECE_ORDER);
+	kunit_deactivate_static_stub(test, xen_balloon_available);
+	kunit_activate_static_stub(test, xen_balloon_available,
+				   then_out_of_memory);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_step(sim);
+	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, page));
+}
+
 /* What is in use cannot go: others do. */
 static void step_added_in_use(struct kunit *test)
 {
@@ -1322,7 +1407,8 @@ static void step_added_locked(struct kunit *test)
 	/* on the list of what can be moved, not on the way there */
 	lru_add_drain_all();
 	INIT_DELAYED_WORK_ONSTACK(&work, unlock_it);
-	schedule_delayed_work(&work, 3 * HZ);
+	/* flushing it below does it at once */
+	schedule_delayed_work(&work, 60 * HZ);
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_TRUE(test, folio_test_locked(locked_folio));
@@ -1453,6 +1539,8 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_add_fails),
 	KUNIT_CASE(step_add_cap),
 	KUNIT_CASE(step_unreachable_race),
+	KUNIT_CASE(step_adding_race),
+	KUNIT_CASE(step_adding_late),
 #endif
 	KUNIT_CASE(step_unreachable),
 	KUNIT_CASE(step_unreachable_cap),
@@ -1476,6 +1564,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_added_first),
 	KUNIT_CASE(step_added_in_use),
 	KUNIT_CASE_SLOW(step_added_locked),
+	KUNIT_CASE(step_added_in_demand),
 	KUNIT_CASE(step_added_lent),
 	KUNIT_CASE(step_added_pv),
 #endif

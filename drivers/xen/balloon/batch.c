@@ -290,7 +290,10 @@ static bool get_piece(unsigned long pfn)
 	struct page *page = pfn_to_page(pfn);
 	unsigned long i;
 
-	/* to move what is on its way to a disk would have to wait for that */
+	/*
+	 * To move what is on its way to a disk is to wait for that.  What gets
+	 * there only now, or is a buffer of a file system's own, still may be.
+	 */
 	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 		if (PageLocked(page + i) || PageWriteback(page + i))
 			return false;
@@ -309,6 +312,16 @@ static bool get_piece(unsigned long pfn)
 }
 #endif
 
+/* Whether there is something better to do than to look for more pages, for which
+ * the kernel may have to move or write others: somebody is out of memory and waits
+ * for batch_lock, or there is another target.  A lender goes on with the same lock
+ * until it has all that it wants, so it is not asked.
+ */
+static bool in_demand(struct xen_balloon *b)
+{
+	return xen_balloon_hold_left(b) || test_bit(BALLOON_NEW_TARGET, &b->flags);
+}
+
 /* Memory that was added goes first, so that its blocks can be removed. */
 static void collect_added(struct xen_balloon *b, unsigned long want)
 {
@@ -316,7 +329,8 @@ static void collect_added(struct xen_balloon *b, unsigned long want)
 	unsigned int tries = MOST_PIECES;
 
 	while (want >= BALLOON_HUGE_PAGES && batch->nr < b->extents[RELEASE] &&
-	       tries && balloon_hotplug_next(&b->added_pfn)) {
+	       tries && !in_demand(b) &&
+	       balloon_hotplug_next(&b->added_pfn)) {
 		struct page *page = pfn_to_online_page(b->added_pfn);
 
 		/* somebody set the block offline, or some is in the balloon */
@@ -372,16 +386,6 @@ bool xen_balloon_took_long(unsigned long since)
 {
 	BALLOON_STUB(xen_balloon_took_long, since);
 	return time_after(jiffies, since + MOST_COLLECT);
-}
-
-/* Whether there is something better to do than to look for more single pages,
- * for which the allocator may have to write others to a disk: somebody is out of
- * memory and waits for batch_lock, or there is another target.  A lender goes on
- * with the same lock until it has all that it wants, so it is not asked.
- */
-static bool in_demand(struct xen_balloon *b)
-{
-	return xen_balloon_hold_left(b) || test_bit(BALLOON_NEW_TARGET, &b->flags);
 }
 
 /* Fill the batch with pages of the kernel, 2 MiB extents if there are any. */

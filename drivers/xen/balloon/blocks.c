@@ -80,14 +80,15 @@ int xen_balloon_remove_memory(struct xen_balloon *b)
 }
 
 /* Pages, or a negative errno.  The first block is added by itself: that may wait
- * for locks, and what the guest can spare be another afterwards.
+ * for locks, and what the guest can spare, and should have, be another afterwards.
  */
 static long add_blocks(struct xen_balloon *b, unsigned long want)
 {
 	long added, more = 0;
 
 	added = balloon_hotplug_add(b->ops, 1, xen_balloon_available());
-	if (added > 0 && added < want)
+	if (added > 0 && added < want &&
+	    (xen_balloon_shortfall(b) > 0 || balloon_hotplug_for_lending()))
 		more = balloon_hotplug_add(b->ops, want - added,
 					   xen_balloon_available());
 	return added + max(more, 0L);

@@ -57,6 +57,17 @@
 #define RESCUE_WAIT	(HZ / 4)
 #define HOLD_SECONDS	5
 
+/* Note that nothing moves, and why.  Context: lock is not held.  Return: 0. */
+static long refuse(struct xen_balloon *b, enum balloon_refusal why, int err)
+{
+	mutex_lock(&b->lock);
+	if (why == BALLOON_REFUSED_CAP)
+		xen_balloon_set_state(b, BALLOON_HOST_FULL);
+	xen_balloon_refused(b, why, err);
+	mutex_unlock(&b->lock);
+	return 0;
+}
+
 /* --- deflating ---------------------------------------------------------- */
 
 /* One bounded piece of deflating.  Context: batch_lock is held, lock is not.
@@ -80,10 +91,7 @@ static long deflate(struct xen_balloon *b, unsigned long want)
 
 	if (!want || !balloon_room(b->ops))
 		why = BALLOON_REFUSED_CAP;
-	mutex_lock(&b->lock);
-	xen_balloon_refused(b, why, -ENOMEM);
-	mutex_unlock(&b->lock);
-	return 0;
+	return refuse(b, why, -ENOMEM);
 }
 
 /* --- a guest that is out of memory -------------------------------------- */
@@ -179,22 +187,31 @@ static void settle_target(struct xen_balloon *b)
 	mutex_unlock(&b->lock);
 }
 
+/* From now on a page that comes back wakes the worker.  Return: 0, or -EAGAIN where
+ * one came back before, to a host that was full, and so woke nobody.
+ */
+static long set_adding(struct xen_balloon *b)
+{
+	bool late;
+
+	mutex_lock(&b->lock);
+	late = b->state == BALLOON_HOST_FULL && balloon_pages_count(&b->pages);
+	xen_balloon_set_state(b, BALLOON_ADDING);
+	mutex_unlock(&b->lock);
+	return late ? -EAGAIN : 0;
+}
+
 /* Get struct pages for @want more than there are.  Context: batch_lock is held,
  * lock is not.  Return: 0, or -EAGAIN where that is over already.
  */
 static long add(struct xen_balloon *b, unsigned long want)
 {
-	enum balloon_refusal why = BALLOON_REFUSED_ADD;
-	long room;
+	unsigned long room = 0;
 	int err;
 
-	/* the end of either wakes us, and so does a page that comes back */
-	if (b->hibernating || b->blocks_busy) {
-		mutex_lock(&b->lock);
-		xen_balloon_set_state(b, BALLOON_ADDING);
-		mutex_unlock(&b->lock);
-		return 0;
-	}
+	/* the end of either wakes us */
+	if (b->hibernating || b->blocks_busy)
+		return set_adding(b);
 	if (!can_grow(b)) {
 		settle_target(b);
 		return 0;
@@ -205,22 +222,17 @@ static long add(struct xen_balloon *b, unsigned long want)
 	if (!err) {
 		room = balloon_room(b->ops);
 		/* nothing could be put behind more than the domain may have */
-		if (!room) {
-			why = BALLOON_REFUSED_CAP;
-			err = -ENOMEM;
-		} else {
-			err = xen_balloon_add_memory(b, min_t(unsigned long,
-							      want, room));
-		}
+		if (!room)
+			return refuse(b, BALLOON_REFUSED_CAP, -ENOMEM);
 	}
-	mutex_lock(&b->lock);
-	xen_balloon_set_state(b, why == BALLOON_REFUSED_CAP ?
-				 BALLOON_HOST_FULL : BALLOON_ADDING);
+	if (set_adding(b))
+		return -EAGAIN;
+	if (!err)
+		err = xen_balloon_add_memory(b, min(want, room));
 	if (err)
-		xen_balloon_refused(b, why, err);
-	mutex_unlock(&b->lock);
+		return refuse(b, BALLOON_REFUSED_ADD, err);
 	/* the end of it wakes us, if that was not yet */
-	return err || b->blocks_busy ? 0 : -EAGAIN;
+	return b->blocks_busy ? 0 : -EAGAIN;
 }
 
 /* The guest does not grow: blocks with nothing in them can go, one at a time.
