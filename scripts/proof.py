@@ -23,7 +23,9 @@ import time
 import xenhost
 from xenhost import BUILD, SCRIPTS
 
-JOBS = "2"
+# emulators at a time: each may come to need 7 GB
+JOBS = 2 if os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >= 15 << 30 \
+    else 1
 EVERY = 60              # seconds between two lines where nothing ends
 KEPT = tempfile.TemporaryDirectory(prefix="proof-")     # images
 
@@ -141,7 +143,7 @@ def prove(groups, show, on_event=lambda event: None):
     with open(out, "w+", encoding="utf-8") as log:
         # a session of its own: Ctrl-C reaches us, and we end all of it
         process = subprocess.Popen(
-            ["prove", "-Q", "-j", JOBS, "--exec",
+            ["prove", "-Q", "-j", str(JOBS), "--exec",
              os.path.join(SCRIPTS, "scenario") + " group",
              *[group.path for group in groups]],
             stdin=subprocess.DEVNULL, stdout=log, env=env,

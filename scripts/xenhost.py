@@ -72,6 +72,10 @@ class Lost(Exception):
     """The machine is gone or says nothing more."""
 
 
+class Killed(Lost):
+    """Somebody killed QEMU; where memory is short, the host's kernel."""
+
+
 class Silent(Lost):
     """The machine is there and says nothing at all, not even that it lives."""
 
@@ -419,14 +423,23 @@ class Machine:
                 self.on_line(kind, text)
                 self.pending.append((kind, text))
 
+    def ended(self):
+        """What became of QEMU, which has closed its sockets."""
+        if self.process.wait() == -signal.SIGKILL:
+            return Killed("QEMU was killed, perhaps for lack of memory")
+        return Lost("QEMU ended")
+
     def pump(self, seconds, silence=float("inf")):
         """Hand on what is said within that time.  When nothing was said for
         SILENCE seconds, also since the last request, it stands still."""
         for key, _ in self.selector.select(seconds):
             self.heard = time.monotonic()
-            key.data()
+            try:
+                key.data()
+            except Lost as error:
+                raise self.ended() from error
         if self.process.poll() is not None:
-            raise Lost("QEMU ended")
+            raise self.ended()
         if self.died and time.monotonic() > self.died[0]:
             raise Lost(self.died[1])
         if time.monotonic() - self.heard > silence:
