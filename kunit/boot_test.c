@@ -315,7 +315,7 @@ static int pay(void *data)
 
 static int pay_slowly(void *data)
 {
-	return pay_at(data, 300);
+	return pay_at(data, 500);
 }
 
 /* It ends when the debt is paid. */
@@ -504,7 +504,7 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE(boot_no_debt),
 	KUNIT_CASE_SLOW(boot_debt_stays),
 	KUNIT_CASE(boot_debt_paid),
-	KUNIT_CASE(boot_debt_slow),
+	KUNIT_CASE_SLOW(boot_debt_slow),
 	KUNIT_CASE(boot_on_demand),
 	KUNIT_CASE(boot_on_demand_odd),
 	KUNIT_CASE(boot_on_demand_touched),

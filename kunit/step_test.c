@@ -933,6 +933,14 @@ static void step_adding_late(struct kunit *test)
 	expect_met(sim);
 	balloon_blocks_work(&sim->b.blocks_work);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	/* nor is there more of it than is wanted then */
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	sim_target(sim, SIM_PAGES + 2 * HUGE);
+	sim_settle(sim, 20);
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 2 * HUGE);
 	/* who borrows may still want it */
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
@@ -941,7 +949,7 @@ static void step_adding_late(struct kunit *test)
 	sim->for_lending = true;
 	sim_settle(sim, 20);
 	balloon_blocks_work(&sim->b.blocks_work);
-	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 3 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 4 * HUGE);
 }
 #endif
 
@@ -1359,6 +1367,8 @@ static void step_added_in_demand(struct kunit *test)
 	kunit_deactivate_static_stub(test, xen_balloon_available);
 	kunit_activate_static_stub(test, xen_balloon_available,
 				   then_out_of_memory);
+	/* the allocator would give it, too */
+	sim->faults.alloc_at = 0;
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
 	sim_step(sim);
 	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, page));

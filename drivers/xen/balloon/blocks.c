@@ -87,8 +87,9 @@ static long add_blocks(struct xen_balloon *b, unsigned long want)
 	long added, more = 0;
 
 	added = balloon_hotplug_add(b->ops, 1, xen_balloon_available());
-	if (added > 0 && added < want &&
-	    (xen_balloon_shortfall(b) > 0 || balloon_hotplug_for_lending()))
+	if (!balloon_hotplug_for_lending())
+		want = clamp_t(long, xen_balloon_shortfall(b), 0, want);
+	if (added > 0 && added < want)
 		more = balloon_hotplug_add(b->ops, want - added,
 					   xen_balloon_available());
 	return added + max(more, 0L);

@@ -312,7 +312,7 @@ bool balloon_hotplug_removable(void)
  * Context: may sleep; the locks of the instance that the client takes are not
  * held.
  * Return: pages removed; 0 where there was no such block; or a negative errno
- * with the block as it was.
+ * with the block there still.
  */
 long balloon_hotplug_remove(void)
 {
@@ -328,11 +328,10 @@ long balloon_hotplug_remove(void)
 	/* somebody may be setting the same block offline: that was for us, then */
 	lock_device_hotplug();
 	removing_pfn = 0;
+	if (!ret)
+		xa_erase(&blocks, pfn / balloon_block_pages());
 	unlock_device_hotplug();
-	if (ret)
-		return ret;
-	xa_erase(&blocks, pfn / balloon_block_pages());
-	return balloon_block_pages();
+	return ret ?: balloon_block_pages();
 }
 #endif /* CONFIG_MEMORY_HOTREMOVE */
 

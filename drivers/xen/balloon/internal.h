@@ -426,7 +426,7 @@ struct balloon_error {
  *	was out of memory
  * @flags: BALLOON_KICKED, BALLOON_NEW_TARGET; atomic
  * @wq: the worker waits here for @flags
- * @moved_wq: woken after a step, and when memory blocks have changed: boot,
+ * @moved_wq: woken after a step, and when blocks or pages have come: boot,
  *	borrowers and who hibernates wait here
  */
 struct xen_balloon {
