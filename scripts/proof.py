@@ -4,7 +4,7 @@
 
   proof test       what `make test` runs: every scenario once, or with SIZE=all
                    with every type of guest; prove runs the groups of
-                   scripts/scenario plan, two at a time
+                   scripts/scenario plan, JOBS at a time
   proof scenarios  the same without the unit tests
   proof compare    every scenario that reproduces a defect, with every driver
 

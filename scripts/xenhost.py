@@ -436,7 +436,7 @@ class Machine:
             self.heard = time.monotonic()
             try:
                 key.data()
-            except Lost as error:
+            except (Lost, OSError) as error:
                 raise self.ended() from error
         if self.process.poll() is not None:
             raise self.ended()
@@ -479,7 +479,10 @@ class Machine:
                 self.autopsy(xen=False)
                 self.on_line("deaf", deaf)
             self.heard = time.monotonic()
-            self.com2.sock.sendall(request.encode())
+            try:
+                self.com2.sock.sendall(request.encode())
+            except OSError as error:
+                raise self.ended() from error
             if self.listen("A", DEAF) is not None:
                 return
         self.autopsy()
