@@ -500,7 +500,10 @@ static void reservation_direct_mapped(struct kunit *test)
 	sim->cap = sim->nr_in;
 	xen_features[XENFEAT_direct_mapped] = true;
 	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), LONG_MAX);
+	xen_features[XENFEAT_direct_mapped] = was;
+	/* where there is no PV this is the end */
 	sim_make_pv(sim);
+	xen_features[XENFEAT_direct_mapped] = true;
 	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), 0);
 	xen_features[XENFEAT_direct_mapped] = was;
 }
