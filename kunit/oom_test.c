@@ -173,7 +173,6 @@ static void oom_deflating(struct kunit *test)
 		schedule_delayed_work(&work, HZ / 50);
 		got = xen_balloon_rescue(&sim->b);
 		flush_delayed_work(&work);
-		/* who gives some is not */
 		sim->stats.current_pages -= 77;
 	} while (got != 77 && ++tries < 5);
 	KUNIT_EXPECT_EQ(test, got, 77);

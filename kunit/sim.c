@@ -527,6 +527,7 @@ static long sim_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 
 	if (!want)
 		sim_fail(sim, "a hot-add of nothing");
+	sim->hotplug_want = want;
 	if (sim->meanwhile)
 		sim->meanwhile(sim);
 	if (!sim->hotplug)

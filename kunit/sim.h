@@ -74,6 +74,7 @@ struct sim_faults {
  * @nr_lent: entries of @lent in use
  * @not_online: pages that were added and are not online
  * @hotplug: pages that a hot-add adds; 0: none can be added
+ * @hotplug_want: pages that the last hot-add was asked for
  * @hotplug_errno: what adding answers where @hotplug is 0
  * @auto_online: added pages come online at once
  * @for_lending: what the sysctl hotplug_unpopulated says
@@ -123,6 +124,7 @@ struct sim {
 	unsigned int nr_lent;
 	unsigned long not_online;
 	unsigned long hotplug;
+	unsigned long hotplug_want;
 	int hotplug_errno;
 	bool auto_online;
 	bool for_lending;

@@ -918,6 +918,40 @@ static void step_adding_race(struct kunit *test)
 	expect_met(sim);
 }
 
+static bool populates;
+
+/* The worker takes a step when the first block is there, and no other yet. */
+static bool populate_meanwhile(void)
+{
+	if (populates) {
+		populates = false;
+		xen_balloon_step(xen_balloon_instance());
+	}
+	return false;
+}
+
+/* What is in the first block already is not wanted twice, nor too little. */
+static void step_adding_populated(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->blocks_wait = true;
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	kunit_deactivate_static_stub(test, balloon_hotplug_for_lending);
+	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
+				   populate_meanwhile);
+	populates = true;
+	balloon_blocks_work(&sim->b.blocks_work);
+	KUNIT_EXPECT_FALSE(test, populates);
+	KUNIT_EXPECT_GT(test, sim->stats.current_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->hotplug_want, 3 * HUGE);
+	sim_settle(sim, 20);
+	sim_check(sim);
+}
+
 /* A target that is gone when a lock can be had costs one block, not all of them. */
 static void step_adding_late(struct kunit *test)
 {
@@ -1550,6 +1584,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_add_cap),
 	KUNIT_CASE(step_unreachable_race),
 	KUNIT_CASE(step_adding_race),
+	KUNIT_CASE(step_adding_populated),
 	KUNIT_CASE(step_adding_late),
 #endif
 	KUNIT_CASE(step_unreachable),

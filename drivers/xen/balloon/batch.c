@@ -292,7 +292,7 @@ static bool get_piece(unsigned long pfn)
 
 	/*
 	 * To move what is on its way to a disk is to wait for that.  What gets
-	 * there only now, or is a buffer of a file system's own, still may be.
+	 * there only now, or is a file system's own buffer, is waited for still.
 	 */
 	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 		if (PageLocked(page + i) || PageWriteback(page + i))

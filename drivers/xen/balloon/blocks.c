@@ -79,6 +79,21 @@ int xen_balloon_remove_memory(struct xen_balloon *b)
 	return begin_blocks(b, 0);
 }
 
+/* Struct pages that the target lacks, beside those that are being added: whether
+ * some of these are populated by now makes no difference.
+ */
+static long lacking(struct xen_balloon *b)
+{
+	struct balloon_stats *stats = b->stats;
+	long pages;
+
+	mutex_lock(&b->lock);
+	pages = READ_ONCE(stats->target_pages) + stats->target_unpopulated +
+		b->quarantined - stats->total_pages;
+	mutex_unlock(&b->lock);
+	return pages;
+}
+
 /* Pages, or a negative errno.  The first block is added by itself: that may wait
  * for locks, and what the guest can spare, and should have, be another afterwards.
  */
@@ -88,7 +103,7 @@ static long add_blocks(struct xen_balloon *b, unsigned long want)
 
 	added = balloon_hotplug_add(b->ops, 1, xen_balloon_available());
 	if (!balloon_hotplug_for_lending())
-		want = clamp_t(long, xen_balloon_shortfall(b), 0, want);
+		want = clamp_t(long, lacking(b), 0, want);
 	if (added > 0 && added < want)
 		more = balloon_hotplug_add(b->ops, want - added,
 					   xen_balloon_available());
