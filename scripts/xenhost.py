@@ -425,7 +425,11 @@ class Machine:
 
     def ended(self):
         """What became of QEMU, which has closed its sockets."""
-        if self.process.wait() == -signal.SIGKILL:
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            status = None
+        if status == -signal.SIGKILL:
             return Killed("QEMU was killed, perhaps for lack of memory")
         return Lost("QEMU ended")
 
