@@ -12,6 +12,8 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/sizes.h>
+#include <linux/string.h>
+#include <linux/sysctl.h>
 #include <xen/xen.h>
 
 #include "sim.h"
@@ -704,6 +706,36 @@ static void hotplug_remove_left_offline(struct kunit *test)
 }
 #endif
 
+/* Who writes the sysctl tells the worker, and nobody else does. */
+static void hotplug_sysctl(struct kunit *test)
+{
+	int value = 1;
+	const struct ctl_table table = {
+		.data = &value,
+		.maxlen = sizeof(value),
+		.extra1 = SYSCTL_ZERO,
+		.extra2 = SYSCTL_ONE,
+	};
+	char text[8] = "2\n";
+	size_t len = 2;
+	loff_t pos = 0;
+
+	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 1, text, &len,
+							  &pos), -EINVAL);
+	len = sizeof(text);
+	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 0, text, &len,
+							  &pos), 0);
+	KUNIT_EXPECT_EQ(test, text[0], '1');
+	KUNIT_EXPECT_EQ(test, world->changes, 0);
+	strscpy(text, "0\n");
+	len = 2;
+	pos = 0;
+	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 1, text, &len,
+							  &pos), 0);
+	KUNIT_EXPECT_EQ(test, value, 0);
+	KUNIT_EXPECT_EQ(test, world->changes, 1);
+}
+
 static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE_PARAM(hotplug_geometry, geometry_gen_params),
 	KUNIT_CASE(hotplug_crowded),
@@ -715,6 +747,7 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE(hotplug_online_once),
 	KUNIT_CASE(hotplug_online_range),
 	KUNIT_CASE(hotplug_next),
+	KUNIT_CASE(hotplug_sysctl),
 #ifdef CONFIG_MEMORY_HOTREMOVE
 	KUNIT_CASE(hotplug_remove),
 	KUNIT_CASE(hotplug_remove_fails),

@@ -90,6 +90,38 @@ static void lending_null(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.target_unpopulated, 0);
 }
 
+#if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
+	defined(CONFIG_MEMORY_HOTREMOVE)
+/* The last page that comes back leaves a block with nothing in it. */
+static void lending_leaves_block(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+	sim->removable = true;
+	/* there is another one in it, or in some other block */
+	sim_return(sim, 0, 7);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+	sim_return(sim, 7, 1);
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
+	/* most who lend have none */
+	sim->removable = false;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	sim_return(sim, 0, 8);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+	/* who waits for the host need not ask it again */
+	sim->removable = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	sim_target(sim, SIM_PAGES + 8);
+	sim->b.state = BALLOON_HOST_FULL;
+	kicked(sim);
+	sim_return(sim, 0, 8);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+}
+#endif
+
 /* What is missing is ballooned out, and the balloon makes up for it. */
 static void lending_inflates(struct kunit *test)
 {
@@ -478,6 +510,10 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_nothing),
 	KUNIT_CASE(lending_names),
 	KUNIT_CASE(lending_null),
+#if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
+	defined(CONFIG_MEMORY_HOTREMOVE)
+	KUNIT_CASE(lending_leaves_block),
+#endif
 	KUNIT_CASE(lending_inflates),
 	KUNIT_CASE(lending_exhausted),
 	KUNIT_CASE(lending_cap),

@@ -367,13 +367,25 @@ unsigned long balloon_most_pages(void)
 	return (balloon_addable().end >> PAGE_SHIFT) + 1;
 }
 
+/* What was kept to be lent need not be any more. */
+VISIBLE_IF_KUNIT int balloon_for_lending_handler(const struct ctl_table *table,
+						 int write, void *buffer,
+						 size_t *lenp, loff_t *ppos)
+{
+	int ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
+
+	if (write && !ret)
+		balloon_client->changed();
+	return ret;
+}
+
 static const struct ctl_table balloon_table[] = {
 	{
 		.procname	= "hotplug_unpopulated",
 		.data		= &for_lending,
 		.maxlen		= sizeof(int),
 		.mode		= 0644,
-		.proc_handler	= proc_dointvec_minmax,
+		.proc_handler	= balloon_for_lending_handler,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE,
 	},

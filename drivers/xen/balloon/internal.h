@@ -599,6 +599,7 @@ void balloon_pv_apply(struct mmu_update *updates, const u16 *entry,
 #endif
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+struct ctl_table;
 struct memory_notify;
 struct resource;
 
@@ -612,6 +613,8 @@ int balloon_remove_block(unsigned long pfn);
 void balloon_online_page(struct page *page, unsigned int order);
 int balloon_memory_event(struct notifier_block *nb, unsigned long event,
 			 void *data);
+int balloon_for_lending_handler(const struct ctl_table *table, int write,
+				void *buffer, size_t *lenp, loff_t *ppos);
 #endif
 
 #ifdef CONFIG_XEN_BALLOON

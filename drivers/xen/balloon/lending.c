@@ -45,6 +45,16 @@ static void kick_to_grow(struct xen_balloon *b)
 		xen_balloon_kick(b);
 }
 
+/* With the last page that was lent a memory block may have nothing in it.  Who
+ * does not grow looks for such ones.
+ */
+static void kick_to_tidy(struct xen_balloon *b)
+{
+	if (!READ_ONCE(b->stats->target_unpopulated) && !b->ops->keeps_blocks &&
+	    xen_balloon_shortfall(b) <= 0 && balloon_hotplug_removable())
+		xen_balloon_kick(b);
+}
+
 /**
  * xen_balloon_give_back - put borrowed pages back into an instance
  * @b: the instance
@@ -81,6 +91,7 @@ void xen_balloon_give_back(struct xen_balloon *b, unsigned int nr_pages,
 	mutex_unlock(&b->lock);
 	wake_up_all(&b->moved_wq);
 	kick_to_grow(b);
+	kick_to_tidy(b);
 }
 
 /* Move up to @nr_pages from the balloon to @pages; how many there were, or a
