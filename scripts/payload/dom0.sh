@@ -113,17 +113,18 @@ wait_for() {
 
 is_dom0() { case $GUEST in dom0-* | bare) true ;; *) false ;; esac }
 
-# guest_start [memory=MIB] [maxmem=MIB] [vcpus=N] [name=NAME] [extra=TEXT]
-#             [type=TYPE] [wait=SECONDS] [log=quiet] [paused=yes]
-#             [ramdisk=FILE]
+# guest_start [memory=MIB] [maxmem=MIB] [shadow_memory=MIB] [vcpus=N]
+#             [name=NAME] [extra=TEXT] [type=TYPE] [wait=SECONDS] [log=quiet]
+#             [paused=yes] [ramdisk=FILE]
 # Starts one and waits until it answers; a paused one waits for `xl unpause`.
 guest_start() {
-	_memory=512 _maxmem='' _vcpus=1 _extra='' _type=$GUEST _wait=180
-	_name=guest _log=ignore_loglevel _paused='' _ramdisk=/boot/guest.gz
+	_memory=512 _maxmem='' _shadow_memory='' _vcpus=1 _extra=''
+	_type=$GUEST _wait=180 _name=guest _log=ignore_loglevel _paused=''
+	_ramdisk=/boot/guest.gz
 	for _arg; do
 		case ${_arg%%=*} in
-		memory | maxmem | vcpus | extra | type | wait | name | log | \
-				paused | ramdisk)
+		memory | maxmem | shadow_memory | vcpus | extra | type | wait | \
+				name | log | paused | ramdisk)
 			eval "_${_arg%%=*}=\${_arg#*=}" ;;
 		*) give_up "guest_start knows no $_arg" ;;
 		esac
@@ -143,6 +144,7 @@ guest_start() {
 		echo "extra = 'console=hvc0 $_log panic=0 $EXTRA $_extra'"
 		echo "memory = $_memory"
 		[ -z "$_maxmem" ] || echo "maxmem = $_maxmem"
+		[ -z "$_shadow_memory" ] || echo "shadow_memory = $_shadow_memory"
 		echo "vcpus = $_vcpus"
 		echo "on_crash = 'preserve'"
 		echo "on_reboot = 'preserve'"
