@@ -120,6 +120,19 @@ static void lending_leaves_block(struct kunit *test)
 	sim_return(sim, 0, 8);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
 }
+
+/* In a PV guest it stays, so nobody has to look. */
+static void lending_leaves_block_pv(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
+	sim_return(sim, 0, 8);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+}
 #endif
 
 /* What is missing is ballooned out, and the balloon makes up for it. */
@@ -513,6 +526,7 @@ static struct kunit_case lending_test_cases[] = {
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
 	defined(CONFIG_MEMORY_HOTREMOVE)
 	KUNIT_CASE(lending_leaves_block),
+	KUNIT_CASE(lending_leaves_block_pv),
 #endif
 	KUNIT_CASE(lending_inflates),
 	KUNIT_CASE(lending_exhausted),

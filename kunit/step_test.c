@@ -918,6 +918,18 @@ static void step_adding_race(struct kunit *test)
 	expect_met(sim);
 }
 
+/* A target that takes four blocks, of which none is there yet. */
+static void begin_adding(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->blocks_wait = true;
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+}
+
 static bool populates;
 
 /* The worker takes a step when the first block is there, and no other yet. */
@@ -935,11 +947,7 @@ static void step_adding_populated(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim->hotplug = HUGE;
-	sim->auto_online = true;
-	sim->blocks_wait = true;
-	sim_target(sim, SIM_PAGES + 4 * HUGE);
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	begin_adding(test);
 	kunit_deactivate_static_stub(test, balloon_hotplug_for_lending);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   populate_meanwhile);
@@ -957,11 +965,7 @@ static void step_adding_late(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim->hotplug = HUGE;
-	sim->auto_online = true;
-	sim->blocks_wait = true;
-	sim_target(sim, SIM_PAGES + 4 * HUGE);
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	begin_adding(test);
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
 	expect_met(sim);

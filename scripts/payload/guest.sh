@@ -15,6 +15,11 @@ meminfo() { awk -v k="$1:" '$1 == k { print $2 }' /proc/meminfo; }
 # vmstat NAME: a counter of /proc/vmstat
 vmstat() { awk -v k="$1" '$1 == k { print $2 }' /proc/vmstat; }
 
+# blocks: how many memory blocks there are
+blocks() {
+	find /sys/devices/system/memory -name 'memory[0-9]*' | wc -l
+}
+
 # in_background COMMAND...: goes on after the request was answered
 in_background() { setsid "$@" >/tmp/background.log 2>&1 </dev/null & }
 
