@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <xen/page.h>
 
+#include "boot.h"
 #include "sim.h"
 
 #define PER_PAGE	((long)XEN_PFN_PER_PAGE)
@@ -158,17 +159,17 @@ static void boot_count(struct kunit *test)
 	}
 
 	sim_said("");
-	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), c->ret);
-	KUNIT_EXPECT_EQ(test, sim_said("the memory map makes no sense"),
+	KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), c->ret);
+	KUNIT_EXPECT_EQ(test, sim_said("invalid memory map"),
 			!!c->ret);
 	if (c->ret)
 		return;
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, c->current_pages);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, c->total_pages);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, c->target_pages);
-	KUNIT_EXPECT_EQ(test, sim->b.initial, c->current_pages);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.initial, c->current_pages);
 	/* only where something is owed */
-	KUNIT_EXPECT_EQ(test, sim->b.xen_scrubs,
+	KUNIT_EXPECT_EQ(test, sim->b.mover.xen_scrubs,
 			c->target_pages < c->current_pages);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), c->regions * REGION);
 }
@@ -191,14 +192,14 @@ static void boot_clipped(struct kunit *test)
 		unsigned int order = BALLOON_MAX_ORDER;
 
 		facts.max_pfn = pfn + n;
-		KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+		KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), 0);
 		KUNIT_EXPECT_EQ(test, sim_listed(sim), n);
 		KUNIT_EXPECT_EQ(test, sim->stats.current_pages, 1000 - n);
 		while (balloon_pages_take(&sim->b.pages, false, &order))
 			order = BALLOON_MAX_ORDER;
 	}
 	facts.max_pfn = pfn - 1;
-	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), 0);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
 }
 
@@ -217,7 +218,7 @@ static void boot_region_clean(struct kunit *test)
 
 	balloon_pages_unmark(page, 1);
 	SetPageReserved(page);
-	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), 0);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 1);
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
 	KUNIT_EXPECT_TRUE(test, PageOffline(page));
@@ -238,14 +239,14 @@ static void boot_borrowed_early(struct kunit *test)
 
 	/* a domain that asks Xen is told what it has left */
 	facts.initial = true;
-	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, sim->nr_in / PER_PAGE);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, sim->nr_in / PER_PAGE + 8);
 
 	/* one that counts for itself is not; what is owed is no part of this */
 	facts.initial = false;
 	sim->faults.count_errno = -EPERM;
-	KUNIT_EXPECT_EQ(test, balloon_count_pages(&sim->b, &facts), 0);
+	KUNIT_EXPECT_EQ(test, balloon_boot_count(&sim->b, &facts), 0);
 	sim->faults.count_errno = 0;
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
@@ -263,10 +264,10 @@ static void boot_no_debt(struct kunit *test)
 	unsigned long start = jiffies;
 
 	sim_said("");
-	balloon_pay_debt(&sim->b, 100);
+	balloon_boot_pay_debt(&sim->b, 100);
 	/* a guest that has too little has no debt either */
 	sim_target(sim, SIM_PAGES + 10);
-	balloon_pay_debt(&sim->b, 100);
+	balloon_boot_pay_debt(&sim->b, 100);
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
 	/* and nothing to be told of */
 	KUNIT_EXPECT_EQ(test, sim_said("booted with"), 0);
@@ -280,27 +281,48 @@ static void boot_debt_stays(struct kunit *test)
 
 	sim_target(sim, SIM_PAGES - 1);
 	sim_said("");
-	balloon_pay_debt(&sim->b, 0);
+	balloon_boot_pay_debt(&sim->b, 0);
 	KUNIT_EXPECT_EQ(test, sim_said("not done yet"), 1);
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
 	start = jiffies;
-	balloon_pay_debt(&sim->b, 1);
+	balloon_boot_pay_debt(&sim->b, 1);
 	KUNIT_EXPECT_GE(test, jiffies - start, (unsigned long)HZ);
 	KUNIT_EXPECT_LT(test, jiffies - start, 50UL * HZ);
 	/* what refused is said */
-	sim->b.error.what = BALLOON_REFUSED_RELEASE;
+	sim->b.report.error.what = BALLOON_REFUSED_RELEASE;
 	sim_said("");
-	balloon_pay_debt(&sim->b, 0);
+	balloon_boot_pay_debt(&sim->b, 0);
 	KUNIT_EXPECT_EQ(test, sim_said("pages refused by Xen"), 1);
+}
+
+static struct task_struct *no_thread(struct xen_balloon *b)
+{
+	return ERR_PTR(-EAGAIN);
+}
+
+/* A worker that could not be started is not waited for. */
+static void boot_debt_no_worker(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long start = jiffies;
+
+	sim->b.worker.started = false;
+	kunit_activate_static_stub(test, balloon_worker_run, no_thread);
+	sim_said("");
+	KUNIT_EXPECT_EQ(test, balloon_worker_start(&sim->b), -EAGAIN);
+	sim_target(sim, SIM_PAGES - 1000);
+	balloon_boot_pay_debt(&sim->b, 1000);
+	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
+	KUNIT_EXPECT_EQ(test, sim_said("nobody gives them back"), 1);
 }
 
 static int pay_at(struct sim *sim, unsigned int ms)
 {
 	/* the stubs of the test are this task's as well */
 	current->kunit_test = sim->test;
-	while (xen_balloon_shortfall(&sim->b)) {
+	while (balloon_pages_shortfall(&sim->b.pages)) {
 		msleep(ms);
-		xen_balloon_step(&sim->b);
+		balloon_worker_step(&sim->b);
 	}
 	while (!kthread_should_stop())
 		msleep(20);
@@ -329,8 +351,8 @@ static void boot_debt_paid(struct kunit *test)
 	sim_said("");
 	task = kthread_run(pay, sim, "xen-balloon-test");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	balloon_pay_debt(&sim->b, 1000);
-	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
+	balloon_boot_pay_debt(&sim->b, 1000);
+	KUNIT_EXPECT_EQ(test, balloon_pages_shortfall(&sim->b.pages), 0);
 	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, sim_said("too many after"), 0);
@@ -348,8 +370,8 @@ static void boot_debt_slow(struct kunit *test)
 	sim_said("");
 	task = kthread_run(pay_slowly, sim, "xen-balloon-test");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	balloon_pay_debt(&sim->b, 2);
-	KUNIT_EXPECT_EQ(test, xen_balloon_shortfall(&sim->b), 0);
+	balloon_boot_pay_debt(&sim->b, 2);
+	KUNIT_EXPECT_EQ(test, balloon_pages_shortfall(&sim->b.pages), 0);
 	KUNIT_EXPECT_GT(test, jiffies - start, 2UL * HZ);
 	kthread_stop(task);
 	KUNIT_EXPECT_EQ(test, sim_said("too many after"), 0);
@@ -436,11 +458,11 @@ static void boot_xen_scrubs_asked(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	sim->xen_scrubs = true;
-	sim->b.xen_scrubs = true;
+	sim->b.mover.xen_scrubs = true;
 	on_demand(test, 48 * BALLOON_HUGE_PAGES, 50 * BALLOON_HUGE_PAGES);
 	KUNIT_EXPECT_GT(test, sim->unzeroed, 0);
 	/* once and for all */
-	KUNIT_EXPECT_FALSE(test, sim->b.xen_scrubs);
+	KUNIT_EXPECT_FALSE(test, sim->b.mover.xen_scrubs);
 }
 
 /* @debt pages that Xen does not count; give one page back.  Return: whether it
@@ -451,7 +473,7 @@ static bool left_to_xen(struct sim *sim, unsigned long debt)
 	unsigned int before = sim->unzeroed;
 
 	sim->xen_scrubs = true;
-	sim->b.xen_scrubs = true;
+	sim->b.mover.xen_scrubs = true;
 	sim->nr_in = (sim->stats.current_pages - debt) * PER_PAGE;
 	sim->pod_entries = debt * PER_PAGE + SIM_OFFSET;
 	sim->pod_cache = 0;
@@ -467,7 +489,7 @@ static void boot_xen_scrubs_limit(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1024));
 	KUNIT_EXPECT_FALSE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1023));
 	/* what counts is the largest batch that there may be */
-	sim->b.extents[0] = 2;
+	sim->b.mover.extents[0] = 2;
 	KUNIT_EXPECT_FALSE(test, left_to_xen(sim, BALLOON_HUGE_PAGES + 1024));
 	KUNIT_EXPECT_TRUE(test,
 			  left_to_xen(sim, 2 * BALLOON_HUGE_PAGES + 1024));
@@ -493,7 +515,7 @@ static void boot_xen_scrubs_raised(struct kunit *test)
 	sim_target(sim, sim->stats.current_pages - 100);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->unzeroed, before);
-	KUNIT_EXPECT_FALSE(test, sim->b.xen_scrubs);
+	KUNIT_EXPECT_FALSE(test, sim->b.mover.xen_scrubs);
 }
 
 static struct kunit_case boot_test_cases[] = {
@@ -503,6 +525,7 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE(boot_borrowed_early),
 	KUNIT_CASE(boot_no_debt),
 	KUNIT_CASE_SLOW(boot_debt_stays),
+	KUNIT_CASE(boot_debt_no_worker),
 	KUNIT_CASE(boot_debt_paid),
 	KUNIT_CASE_SLOW(boot_debt_slow),
 	KUNIT_CASE(boot_on_demand),

@@ -17,7 +17,9 @@
 #include <linux/string.h>
 #include <xen/xen.h>
 
+#include "debugfs.h"
 #include "sim.h"
+#include "sysfs.h"
 
 #define SHOWN	8192
 
@@ -65,6 +67,21 @@ static const struct attribute_file attribute_files[] = {
 	{ "info/state", 0444 },
 	{ "info/last_error", 0444 },
 };
+
+static int no_memory(struct device *dev)
+{
+	return -ENOMEM;
+}
+
+/* A device that cannot be added leaves nothing behind, and nothing to warn of. */
+static void files_sysfs_fails(struct kunit *test)
+{
+	kunit_activate_static_stub(test, balloon_sysfs_add, no_memory);
+	sim_said("");
+	balloon_sysfs_init();
+	KUNIT_EXPECT_EQ(test, sim_said("no attributes (-12)"), 1);
+	KUNIT_EXPECT_EQ(test, sim_said("release()"), 0);
+}
 
 /* What is registered at boot stays, and a second time there is no room. */
 static void files_sysfs(struct kunit *test)
@@ -128,17 +145,16 @@ static void __init files_stats(struct kunit *test)
 	struct file *file;
 	unsigned int i;
 
-	sim->b.counters = (struct balloon_counters){
+	sim->b.reservation = (struct balloon_reservation){
 		.calls = { { 1, 4 }, { 8, 11 } },
 		.extents = { { 2, 5 }, { 9, 12 } },
 		.refused = { { 3, 6 }, { 10, 13 } },
 		.longest_ns = { 7, 14 },
-		.longest_hold_ns = 15,
-		.rescues = 16,
-		.rescued = 17,
 	};
+	sim->b.mover.longest_hold_ns = 15;
+	sim->b.oom = (struct balloon_oom){ .rescues = 16, .rescued = 17 };
 	for (i = 0; i < BALLOON_NR_STATES; i++)
-		sim->b.counters.steps[i] = 20 + i;
+		sim->b.worker.steps[i] = 20 + i;
 	out.buf = kunit_kzalloc(test, SHOWN, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, out.buf);
 
@@ -153,7 +169,7 @@ static void __init files_stats(struct kunit *test)
 		out.private = m->private;
 		KUNIT_EXPECT_EQ(test, m->op->show(&out, NULL), 0);
 		KUNIT_EXPECT_STREQ(test, out.buf, stats_text);
-		KUNIT_EXPECT_FALSE(test, mutex_is_locked(&sim->b.batch_lock));
+		KUNIT_EXPECT_FALSE(test, mutex_is_locked(&sim->b.mover.lock));
 		fput(file);
 	}
 	kern_unmount(mnt);
@@ -163,6 +179,7 @@ static void __init files_stats(struct kunit *test)
 
 static struct kunit_case __refdata files_test_cases[] = {
 #ifdef CONFIG_XEN_BALLOON
+	KUNIT_CASE(files_sysfs_fails),
 	KUNIT_CASE(files_sysfs),
 #endif
 #ifdef CONFIG_DEBUG_FS

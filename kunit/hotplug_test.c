@@ -31,7 +31,7 @@
 /**
  * struct world - the memory hotplug core
  * @test: whose test it is
- * @client: the real one
+ * @user: who was told before
  * @block: bytes of a memory block
  * @where: where memory may be added
  * @note_at: blocks noted until that fails; -1: never
@@ -54,7 +54,7 @@
  */
 struct world {
 	struct kunit *test;
-	const struct balloon_hotplug_client *client;
+	struct balloon_hotplug_user user;
 	unsigned long block;
 	struct range where;
 	int note_at;
@@ -104,9 +104,9 @@ static int world_note(unsigned long number)
 		return -ENOMEM;
 	if (world->note_at > 0)
 		world->note_at--;
-	kunit_deactivate_static_stub(world->test, balloon_note_block);
+	kunit_deactivate_static_stub(world->test, balloon_hotplug_note_block);
 	ret = real_note(number);
-	kunit_activate_static_stub(world->test, balloon_note_block, world_note);
+	kunit_activate_static_stub(world->test, balloon_hotplug_note_block, world_note);
 	return ret;
 }
 
@@ -130,41 +130,45 @@ static int world_remove(unsigned long pfn)
 	struct memory_notify other = notify;
 
 	other.start_pfn += world_block_pages();
-	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &other);
-	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &other);
-	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &other);
+	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &other);
+	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
 	world->removed = pfn;
 	if (world->remove_errno) {
-		balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+		balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
 		return world->remove_errno;
 	}
-	balloon_memory_event(NULL, MEM_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_OFFLINE, &notify);
 	return 0;
 }
 
-static void note_online(struct page *page, unsigned long nr_pages)
+static void note_online(void *owner, struct page *page,
+			unsigned long nr_pages)
 {
 	world->online += nr_pages;
 }
 
-static bool is_empty(unsigned long start_pfn, unsigned long nr_pages)
+static bool is_empty(void *owner, unsigned long start_pfn,
+		     unsigned long nr_pages)
 {
 	return start_pfn >= world->empty_from &&
 	       start_pfn + nr_pages <= world->empty_from + world->empty_pages;
 }
 
-static bool note_offline(unsigned long start_pfn, unsigned long nr_pages)
+static bool note_offline(void *owner, unsigned long start_pfn,
+			 unsigned long nr_pages)
 {
 	world->offline += nr_pages;
 	return !world->in_use;
 }
 
-static void note_cancelled(unsigned long start_pfn, unsigned long nr_pages)
+static void note_cancelled(void *owner, unsigned long start_pfn,
+			   unsigned long nr_pages)
 {
 	world->cancelled += nr_pages;
 }
 
-static void note_change(void)
+static void note_change(void *owner)
 {
 	world->changes++;
 }
@@ -203,22 +207,22 @@ static int hotplug_init(struct kunit *test)
 	if (!world)
 		return -ENOMEM;
 	world->test = test;
-	world->client = balloon_client;
+	world->user = balloon_hotplug_user;
 	world->block = SZ_128M;
 	world->where = (struct range){ START, START + SPACE - 1 };
 	world->note_at = -1;
 	world->last_pfn = ULONG_MAX;
-	balloon_client = &world_client;
-	real_note = balloon_note_block;
-	kunit_activate_static_stub(test, balloon_block_pages,
+	balloon_hotplug_user = (struct balloon_hotplug_user){ &world_client };
+	real_note = balloon_hotplug_note_block;
+	kunit_activate_static_stub(test, balloon_hotplug_block_pages,
 				   world_block_pages);
-	kunit_activate_static_stub(test, balloon_addable, world_addable);
+	kunit_activate_static_stub(test, balloon_hotplug_addable, world_addable);
 	kunit_activate_static_stub(test, balloon_hotplug_possible,
 				   world_possible);
-	kunit_activate_static_stub(test, balloon_note_block, world_note);
-	kunit_activate_static_stub(test, balloon_add_range, world_add);
+	kunit_activate_static_stub(test, balloon_hotplug_note_block, world_note);
+	kunit_activate_static_stub(test, balloon_hotplug_add_range, world_add);
 #ifdef CONFIG_MEMORY_HOTREMOVE
-	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
 #endif
 	return 0;
 }
@@ -238,7 +242,7 @@ static void hotplug_exit(struct kunit *test)
 			.nr_pages = PHYS_PFN(resource_size(res)),
 		};
 
-		balloon_memory_event(NULL, MEM_ONLINE, &notify);
+		balloon_hotplug_memory_event(NULL, MEM_ONLINE, &notify);
 		world->empty_from = notify.start_pfn;
 		world->empty_pages = notify.nr_pages;
 		while (balloon_hotplug_remove() > 0)
@@ -246,7 +250,7 @@ static void hotplug_exit(struct kunit *test)
 		release_resource(res);
 		kfree(res);
 	}
-	balloon_client = world->client;
+	balloon_hotplug_user = world->user;
 	world = NULL;
 }
 
@@ -263,7 +267,7 @@ static void set_online(unsigned long pfn, unsigned long nr_pages)
 		.nr_pages = nr_pages,
 	};
 
-	balloon_memory_event(NULL, MEM_ONLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_ONLINE, &notify);
 }
 
 static long add_blocks(unsigned int nr)
@@ -355,7 +359,7 @@ static void hotplug_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(0));
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[1]->start), block_of(1));
 	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[2]->start), block_of(2));
-	KUNIT_EXPECT_EQ(test, balloon_most_pages(),
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_most_pages(),
 			PHYS_PFN(START + SPACE));
 }
 
@@ -418,7 +422,7 @@ static bool is_ours(struct kunit *test, unsigned long pfn)
 		adjust_managed_page_count(page, -1);
 		__SetPageOffline(page);
 	}
-	balloon_online_page(page, 0);
+	balloon_hotplug_online_page(page, 0);
 	if (pfn < START_PFN)
 		KUNIT_EXPECT_EQ(test, totalram_pages(), managed);
 	return world->online != before;
@@ -479,15 +483,15 @@ static void hotplug_online_once(struct kunit *test)
 	unsigned long block = world_block_pages();
 
 	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
-	balloon_online_page(pfn_to_page(block_of(0)), MAX_PAGE_ORDER);
-	balloon_online_page(pfn_to_page(block_of(1) - 1), 0);
+	balloon_hotplug_online_page(pfn_to_page(block_of(0)), MAX_PAGE_ORDER);
+	balloon_hotplug_online_page(pfn_to_page(block_of(1) - 1), 0);
 	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 1);
 	KUNIT_EXPECT_EQ(test, world->changes, 0);
 	set_online(block_of(0), block);
 	KUNIT_EXPECT_EQ(test, world->changes, 1);
 	/* late, and for itself */
-	balloon_online_page(pfn_to_page(block_of(1)), 0);
-	balloon_online_page(pfn_to_page(block_of(2) - 1), 0);
+	balloon_hotplug_online_page(pfn_to_page(block_of(1)), 0);
+	balloon_hotplug_online_page(pfn_to_page(block_of(2) - 1), 0);
 	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 3);
 	set_online(block_of(1), block);
 	KUNIT_EXPECT_EQ(test, world->changes, 2);
@@ -506,7 +510,7 @@ static void hotplug_online_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pfn, block_of(2) - BALLOON_HUGE_PAGES);
 	/* other events are nobody's business */
 	world->changes = 0;
-	balloon_memory_event(NULL, MEM_GOING_ONLINE,
+	balloon_hotplug_memory_event(NULL, MEM_GOING_ONLINE,
 			     &(struct memory_notify){
 				     .start_pfn = block_of(0),
 				     .nr_pages = block,
@@ -613,9 +617,9 @@ static int remove_used(unsigned long pfn)
 		.start_pfn = pfn,
 		.nr_pages = world_block_pages(),
 	};
-	int ret = balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	int ret = balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
 
-	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
 	return notifier_to_errno(ret);
 }
 
@@ -625,13 +629,13 @@ static void hotplug_remove_used(struct kunit *test)
 
 	add_empty(test);
 	world->in_use = true;
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, remove_used);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, remove_used);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
 	world->in_use = false;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
 }
 
 /* Others may set blocks offline and online: that is not a removal of ours. */
@@ -646,12 +650,12 @@ static void hotplug_offline_by_hand(struct kunit *test)
 		.start_pfn = block_of(0),
 		.nr_pages = block,
 	};
-	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
 	/* neither is the block at 0 */
 	notify.start_pfn = 0;
-	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-	balloon_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
 	KUNIT_EXPECT_EQ(test, world->offline, 0);
 	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
 }
@@ -663,8 +667,8 @@ static int went_offline(unsigned long pfn)
 		.nr_pages = world_block_pages(),
 	};
 
-	balloon_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-	balloon_memory_event(NULL, MEM_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_OFFLINE, &notify);
 	return -EBUSY;
 }
 
@@ -672,7 +676,7 @@ static int online_again(unsigned long pfn)
 {
 	int ret = went_offline(pfn);
 
-	balloon_online_page(pfn_to_page(pfn), 0);
+	balloon_hotplug_online_page(pfn_to_page(pfn), 0);
 	return ret;
 }
 
@@ -680,29 +684,29 @@ static int online_again(unsigned long pfn)
 static void hotplug_remove_undone(struct kunit *test)
 {
 	add_empty(test);
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, online_again);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, online_again);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
 	KUNIT_EXPECT_EQ(test, world->online, 1);
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
 }
 
 /* Nor is there when somebody else set it offline, and does that much later. */
 static void hotplug_remove_left_offline(struct kunit *test)
 {
 	add_empty(test);
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, went_offline);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, went_offline);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
 	/* nobody looks at it meanwhile */
 	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-	balloon_online_page(pfn_to_page(block_of(0)), 0);
+	balloon_hotplug_online_page(pfn_to_page(block_of(0)), 0);
 	KUNIT_EXPECT_EQ(test, world->online, 1);
 	set_online(block_of(0), world_block_pages());
 	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	kunit_deactivate_static_stub(test, balloon_remove_block);
-	kunit_activate_static_stub(test, balloon_remove_block, world_remove);
+	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
+	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
 }
 #endif
 
@@ -720,17 +724,17 @@ static void hotplug_sysctl(struct kunit *test)
 	size_t len = 2;
 	loff_t pos = 0;
 
-	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 1, text, &len,
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
 							  &pos), -EINVAL);
 	len = sizeof(text);
-	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 0, text, &len,
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 0, text, &len,
 							  &pos), 0);
 	KUNIT_EXPECT_EQ(test, text[0], '1');
 	KUNIT_EXPECT_EQ(test, world->changes, 0);
 	strscpy(text, "0\n");
 	len = 2;
 	pos = 0;
-	KUNIT_EXPECT_EQ(test, balloon_for_lending_handler(&table, 1, text, &len,
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
 							  &pos), 0);
 	KUNIT_EXPECT_EQ(test, value, 0);
 	KUNIT_EXPECT_EQ(test, world->changes, 1);
@@ -787,20 +791,20 @@ static void blocks_online(struct kunit *test)
 	struct sim *sim = test->priv;
 	struct page *page = fresh_block(sim);
 
-	balloon_blocks_client.online(page, HUGE);
+	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
 	sim_check(sim);
-	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	/* not while more is being added */
-	sim->b.blocks_busy = true;
-	sim->b.blocks_want = HUGE;
-	balloon_blocks_client.changed();
-	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
-	sim->b.blocks_want = 0;
-	balloon_blocks_client.changed();
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
-	sim->b.blocks_busy = false;
+	sim->b.blocks.busy = true;
+	sim->b.blocks.want = HUGE;
+	balloon_blocks_client.changed(&sim->b.blocks);
+	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
+	sim->b.blocks.want = 0;
+	balloon_blocks_client.changed(&sim->b.blocks);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
+	sim->b.blocks.busy = false;
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
@@ -812,16 +816,16 @@ static void blocks_empty(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page);
 
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(pfn, HUGE));
-	balloon_blocks_client.online(page, HUGE);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
+	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
 	/* one page of it is lent */
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
 	sim_return(sim, 0, 1);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(pfn, HUGE));
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
 	/* what is offline is not looked at */
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(START_PFN, HUGE));
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, START_PFN, HUGE));
 }
 
 /* Its pages leave the balloon, and come back where the block stays. */
@@ -831,18 +835,18 @@ static void blocks_offline(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page), i;
 
-	balloon_blocks_client.online(page, HUGE);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.offline(pfn, HUGE));
+	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.offline(&sim->b.blocks, pfn, HUGE));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.leaving, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, HUGE);
 	for (i = 0; i < HUGE; i++)
 		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
-	balloon_blocks_client.cancel_offline(pfn, HUGE);
+	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
-	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
 	sim_check(sim);
 	/* once only */
-	balloon_blocks_client.cancel_offline(pfn, HUGE);
+	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
 }
@@ -854,14 +858,14 @@ static void blocks_lent(struct kunit *test)
 	struct page *page = fresh_block(sim);
 	unsigned long pfn = page_to_pfn(page);
 
-	balloon_blocks_client.online(page, HUGE);
+	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	/* somebody else had set it offline, and online again */
-	sim->b.leaving = HUGE;
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.offline(pfn, HUGE));
+	sim->b.pages.leaving = HUGE;
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.offline(&sim->b.blocks, pfn, HUGE));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
-	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
-	balloon_blocks_client.cancel_offline(pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
+	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	sim_check(sim);
 	sim_return(sim, 0, 1);

@@ -28,21 +28,20 @@ static void blow_up(struct sim *sim, unsigned long pages)
 static unsigned long rescue(struct sim *sim)
 {
 	unsigned long before = sim->stats.current_pages, target, got;
-	struct balloon_counters *counters = &sim->b.counters;
-	unsigned long rescues = counters->rescues;
-	unsigned long rescued = counters->rescued;
+	unsigned long rescues = sim->b.oom.rescues;
+	unsigned long rescued = sim->b.oom.rescued;
 
 	target = sim->stats.target_pages;
-	got = xen_balloon_rescue(&sim->b);
+	got = balloon_oom_rescue(&sim->b);
 	/* who was short of memory may wait for it again, and others may move it */
 	KUNIT_EXPECT_FALSE(sim->test, current->flags & PF_MEMALLOC);
-	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.lock));
-	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.batch_lock));
+	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.pages.lock));
+	KUNIT_EXPECT_FALSE(sim->test, mutex_is_locked(&sim->b.mover.lock));
 	sim_check(sim);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages, before + got);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.target_pages, target);
-	KUNIT_EXPECT_EQ(sim->test, counters->rescues, rescues + 1);
-	KUNIT_EXPECT_EQ(sim->test, counters->rescued, rescued + got);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.oom.rescues, rescues + 1);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.oom.rescued, rescued + got);
 	return got;
 }
 
@@ -53,23 +52,23 @@ static void oom_hold(struct kunit *test)
 	long delay;
 
 	blow_up(sim, 20 * HUGE);
-	sim->b.idle_since = jiffies - 50 * HZ;
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	KUNIT_EXPECT_EQ(test, rescue(sim), min(20 * HUGE, AT_A_TIME));
-	/* empty blocks may be wanted next */
-	KUNIT_EXPECT_TRUE(test, time_after(sim->b.idle_since,
-					   jiffies - 50 * HZ));
 	delay = sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	/* empty blocks may be wanted next */
+	KUNIT_EXPECT_TRUE(test, time_after(sim->b.worker.idle_since,
+					   jiffies - 50 * HZ));
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
 	KUNIT_EXPECT_GT(test, delay, 4 * HZ);
 	KUNIT_EXPECT_LE(test, delay, 5 * HZ + 1);
 	/* nothing was tried, so nothing was in vain */
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
 
-	atomic64_set(&sim->b.hold_until, get_jiffies_64());
+	atomic64_set(&sim->b.news.hold_until, get_jiffies_64());
 	sim_settle(sim, 50);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 20 * HUGE);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_IDLE);
 }
 
 static void oom_hold_pv(struct kunit *test)
@@ -92,7 +91,7 @@ static void oom_new_target(struct kunit *test)
 	sim_list_hole(sim, 0);
 	sim_target(sim, SIM_PAGES + 1);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_IDLE);
 }
 
 /* Time after time until there is nothing left. */
@@ -108,7 +107,7 @@ static void oom_again(struct kunit *test)
 		left -= got;
 	}
 	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.counters.rescued, 20 * HUGE + 3);
+	KUNIT_EXPECT_EQ(test, sim->b.oom.rescued, 20 * HUGE + 3);
 }
 
 /* What Xen lets the guest have, whatever stops it. */
@@ -140,12 +139,12 @@ static void oom_busy(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	blow_up(sim, HUGE);
-	mutex_lock(&sim->b.batch_lock);
-	KUNIT_EXPECT_EQ(test, xen_balloon_rescue(&sim->b), 0);
-	mutex_unlock(&sim->b.batch_lock);
+	mutex_lock(&sim->b.mover.lock);
+	KUNIT_EXPECT_EQ(test, balloon_oom_rescue(&sim->b), 0);
+	mutex_unlock(&sim->b.mover.lock);
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
 	KUNIT_EXPECT_EQ(test, rescue(sim), HUGE);
 }
 
@@ -167,17 +166,17 @@ static void oom_deflating(struct kunit *test)
 
 	grows = sim;
 	INIT_DELAYED_WORK_ONSTACK(&work, grow);
-	mutex_lock(&sim->b.batch_lock);
+	mutex_lock(&sim->b.mover.lock);
 	/* on a machine that stands still now and then the work may come too late */
 	do {
 		schedule_delayed_work(&work, HZ / 50);
-		got = xen_balloon_rescue(&sim->b);
+		got = balloon_oom_rescue(&sim->b);
 		flush_delayed_work(&work);
 		sim->stats.current_pages -= 77;
 	} while (got != 77 && ++tries < 5);
 	KUNIT_EXPECT_EQ(test, got, 77);
 	destroy_delayed_work_on_stack(&work);
-	mutex_unlock(&sim->b.batch_lock);
+	mutex_unlock(&sim->b.mover.lock);
 	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
 }
 

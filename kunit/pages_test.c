@@ -118,17 +118,17 @@ static void pages_ranges(struct kunit *test)
 
 static void pages_chunk_order(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(0, 1), 0);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(0, ULONG_MAX),
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(0, 1), 0);
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(0, ULONG_MAX),
 			BALLOON_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(1, ULONG_MAX), 0);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(12, 100), 2);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(12, 3), 1);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(HUGE, HUGE),
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(1, ULONG_MAX), 0);
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(12, 100), 2);
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(12, 3), 1);
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(HUGE, HUGE),
 			BALLOON_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(HUGE, HUGE - 1),
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(HUGE, HUGE - 1),
 			BALLOON_MAX_ORDER - 1);
-	KUNIT_EXPECT_EQ(test, balloon_chunk_order(8 * HUGE, 8 * HUGE),
+	KUNIT_EXPECT_EQ(test, balloon_pages_chunk_order(8 * HUGE, 8 * HUGE),
 			BALLOON_MAX_ORDER);
 }
 
@@ -383,14 +383,14 @@ static void pages_random(struct kunit *test)
 		if (round % 256)
 			continue;
 		/* those outside are on their way, or the quarantine's */
-		sim->b.quarantined = 2 * HUGE - model->nr;
+		sim->b.pages.quarantined = 2 * HUGE - model->nr;
 		sim_check(sim);
 	}
 	for (i = 0; i < 2 * HUGE; i++) {
 		if (!test_bit(i, model->in))
 			add(sim, model_page(model, i), 1);
 	}
-	sim->b.quarantined = 0;
+	sim->b.pages.quarantined = 0;
 	KUNIT_EXPECT_EQ(test, nr_extents(sim, BALLOON_MAX_ORDER), 2);
 	sim_check(sim);
 }
@@ -408,10 +408,10 @@ static void pages_zone_end(struct kunit *test)
 		    page_zone(page) == page_zone(page - 1) ||
 		    page_zone(page - 1) != page_zone(page - HUGE))
 			continue;
-		KUNIT_EXPECT_EQ(test, balloon_extent_order(page - HUGE, HUGE),
+		KUNIT_EXPECT_EQ(test, balloon_pages_extent_order(page - HUGE, HUGE),
 				BALLOON_MAX_ORDER);
 		/* and the range may go on beyond it */
-		KUNIT_EXPECT_EQ(test, balloon_extent_order(page - HUGE / 2,
+		KUNIT_EXPECT_EQ(test, balloon_pages_extent_order(page - HUGE / 2,
 							   HUGE),
 				BALLOON_MAX_ORDER - 1);
 		found++;

@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/limits.h>
 
-#include "internal.h"
+#include "sysfs.h"
 
 #ifdef CONFIG_XEN_BALLOON
 struct parse_case {
@@ -90,7 +90,7 @@ static void parse_bytes(struct kunit *test)
 {
 	const struct parse_case *c = test->param_value;
 	unsigned long long bytes = 4711;
-	int ret = balloon_parse_bytes(c->text, &bytes);
+	int ret = balloon_sysfs_parse_bytes(c->text, &bytes);
 
 	KUNIT_EXPECT_EQ(test, ret, c->ret);
 	if (!ret)
@@ -108,7 +108,7 @@ static void parse_every_byte(struct kunit *test)
 		bool good = strchr("KMGTPEkmgtpe\n0123456789", byte);
 
 		text[1] = byte;
-		KUNIT_EXPECT_EQ_MSG(test, balloon_parse_bytes(text, &bytes),
+		KUNIT_EXPECT_EQ_MSG(test, balloon_sysfs_parse_bytes(text, &bytes),
 				    good ? 0 : -EINVAL, "1 and %#x", byte);
 	}
 }
@@ -123,7 +123,7 @@ static void parse_long(struct kunit *test)
 	for (len = 1; len < sizeof(text); len++) {
 		memset(text, '1', len);
 		text[len] = '\0';
-		KUNIT_EXPECT_EQ_MSG(test, balloon_parse_bytes(text, &bytes),
+		KUNIT_EXPECT_EQ_MSG(test, balloon_sysfs_parse_bytes(text, &bytes),
 				    len <= 20 ? 0 :
 				    len < 32 ? -ERANGE : -EINVAL,
 				    "%u digits", len);

@@ -8,7 +8,9 @@
 #include <linux/sizes.h>
 #include <linux/time64.h>
 
-#include "internal.h"
+#include <xen/balloon.h>
+
+#include "policy.h"
 
 /* What inflating has to leave; see policy.c. */
 #define RESERVE		(SZ_16M >> PAGE_SHIFT)
@@ -20,73 +22,73 @@
 struct plan_case {
 	const char *name;
 	struct balloon_view view;
-	enum balloon_state state;
+	enum balloon_next next;
 	unsigned long nr_pages;
 };
 
 static const struct plan_case plan_cases[] = {
 	{ "target met",
-	  { 1000, 1000, 0, 10, 0, 1010, PLENTY }, BALLOON_IDLE, 0 },
+	  { 1000, 1000, 0, 10, 0, 1010, PLENTY }, BALLOON_NEXT_NOTHING, 0 },
 	{ "target met and nothing available",
-	  { 1000, 1000, 0, 0, 0, 1000, 0 }, BALLOON_IDLE, 0 },
+	  { 1000, 1000, 0, 0, 0, 1000, 0 }, BALLOON_NEXT_NOTHING, 0 },
 	{ "one page too many",
-	  { 1001, 1000, 0, 0, 0, 1001, PLENTY }, BALLOON_INFLATING, 1 },
+	  { 1001, 1000, 0, 0, 0, 1001, PLENTY }, BALLOON_NEXT_INFLATE, 1 },
 	{ "one page too few",
-	  { 999, 1000, 0, 1, 0, 1000, PLENTY }, BALLOON_DEFLATING, 1 },
+	  { 999, 1000, 0, 1, 0, 1000, PLENTY }, BALLOON_NEXT_DEFLATE, 1 },
 	{ "all of it to go",
 	  { ULONG_MAX, 0, 0, 0, 0, ULONG_MAX, ULONG_MAX },
-	  BALLOON_INFLATING, ULONG_MAX - RESERVE },
+	  BALLOON_NEXT_INFLATE, ULONG_MAX - RESERVE },
 	{ "no more than the guest can spare",
 	  { 100000, 0, 0, 0, 0, 100000, RESERVE + 77 },
-	  BALLOON_INFLATING, 77 },
+	  BALLOON_NEXT_INFLATE, 77 },
 	{ "one page to spare",
 	  { 100000, 0, 0, 0, 0, 100000, RESERVE + 1 },
-	  BALLOON_INFLATING, 1 },
+	  BALLOON_NEXT_INFLATE, 1 },
 	{ "nothing to spare",
 	  { 100000, 0, 0, 0, 0, 100000, RESERVE },
-	  BALLOON_GUEST_LOW, 100000 },
+	  BALLOON_NEXT_SPARE_NONE, 100000 },
 	{ "less than nothing to spare",
 	  { 100000, 99990, 0, 0, 0, 100000, RESERVE - 1 },
-	  BALLOON_GUEST_LOW, 10 },
+	  BALLOON_NEXT_SPARE_NONE, 10 },
 	{ "nothing available at all",
-	  { 100000, 99990, 0, 0, 0, 100000, 0 }, BALLOON_GUEST_LOW, 10 },
+	  { 100000, 99990, 0, 0, 0, 100000, 0 }, BALLOON_NEXT_SPARE_NONE, 10 },
 	{ "not below the floor",
-	  { 1000, 100, 400, 0, 0, 1000, PLENTY }, BALLOON_INFLATING, 600 },
+	  { 1000, 100, 400, 0, 0, 1000, PLENTY }, BALLOON_NEXT_INFLATE, 600 },
 	{ "at the floor",
-	  { 400, 100, 400, 600, 0, 1000, PLENTY }, BALLOON_GUEST_LOW, 0 },
+	  { 400, 100, 400, 600, 0, 1000, PLENTY }, BALLOON_NEXT_KEEP_FLOOR, 0 },
 	{ "below the floor and above the target",
-	  { 300, 100, 400, 700, 0, 1000, PLENTY }, BALLOON_GUEST_LOW, 0 },
+	  { 300, 100, 400, 700, 0, 1000, PLENTY }, BALLOON_NEXT_KEEP_FLOOR, 0 },
 	{ "below both: up to the target only",
-	  { 50, 100, 400, 950, 0, 1000, PLENTY }, BALLOON_DEFLATING, 50 },
+	  { 50, 100, 400, 950, 0, 1000, PLENTY }, BALLOON_NEXT_DEFLATE, 50 },
 	{ "a floor below the target",
-	  { 1000, 500, 400, 0, 0, 1000, PLENTY }, BALLOON_INFLATING, 500 },
+	  { 1000, 500, 400, 0, 0, 1000, PLENTY }, BALLOON_NEXT_INFLATE, 500 },
 	{ "a floor beyond everything",
 	  { 1000, 0, ULONG_MAX, 0, 0, 1000, PLENTY },
-	  BALLOON_GUEST_LOW, 0 },
+	  BALLOON_NEXT_KEEP_FLOOR, 0 },
 	{ "what is listed comes before what is to be added",
-	  { 1000, 5000, 0, 1, 0, 1001, PLENTY }, BALLOON_DEFLATING, 4000 },
+	  { 1000, 5000, 0, 1, 0, 1001, PLENTY }, BALLOON_NEXT_DEFLATE, 4000 },
 	{ "nothing listed and too few page structures",
-	  { 1000, 5000, 0, 0, 0, 1000, PLENTY }, BALLOON_ADDING, 4000 },
+	  { 1000, 5000, 0, 0, 0, 1000, PLENTY }, BALLOON_NEXT_ADD, 4000 },
 	{ "one page structure too few",
-	  { 4999, 5000, 0, 0, 0, 4999, PLENTY }, BALLOON_ADDING, 1 },
+	  { 4999, 5000, 0, 0, 0, 4999, PLENTY }, BALLOON_NEXT_ADD, 1 },
 	{ "added and not online yet",
-	  { 1000, 5000, 0, 0, 0, 5000, PLENTY }, BALLOON_WAIT_ONLINE, 4000 },
+	  { 1000, 5000, 0, 0, 0, 5000, PLENTY }, BALLOON_NEXT_WAIT_ONLINE, 4000 },
 	{ "a part of it added and not online",
-	  { 1000, 5000, 0, 0, 0, 3000, PLENTY }, BALLOON_WAIT_ONLINE, 2000 },
+	  { 1000, 5000, 0, 0, 0, 3000, PLENTY }, BALLOON_NEXT_WAIT_ONLINE, 2000 },
 	{ "more added and not online than is wanted",
-	  { 1000, 2000, 0, 0, 0, 5000, PLENTY }, BALLOON_WAIT_ONLINE, 1000 },
+	  { 1000, 2000, 0, 0, 0, 5000, PLENTY }, BALLOON_NEXT_WAIT_ONLINE, 1000 },
 	{ "what is lent is made up for",
-	  { 900, 1000, 0, 0, 100, 1000, PLENTY }, BALLOON_ADDING, 100 },
+	  { 900, 1000, 0, 0, 100, 1000, PLENTY }, BALLOON_NEXT_ADD, 100 },
 	{ "more lent than there is",
-	  { 900, 1000, 0, 0, 2000, 1000, PLENTY }, BALLOON_ADDING, 1000 },
+	  { 900, 1000, 0, 0, 2000, 1000, PLENTY }, BALLOON_NEXT_ADD, 1000 },
 	{ "all there can be",
-	  { 0, ULONG_MAX, 0, 0, 0, 0, PLENTY }, BALLOON_ADDING, ULONG_MAX },
+	  { 0, ULONG_MAX, 0, 0, 0, 0, PLENTY }, BALLOON_NEXT_ADD, ULONG_MAX },
 	{ "all there can be, from the list",
 	  { 1, ULONG_MAX, 0, 1, 0, 2, PLENTY },
-	  BALLOON_DEFLATING, ULONG_MAX - 1 },
+	  BALLOON_NEXT_DEFLATE, ULONG_MAX - 1 },
 	{ "beyond what is signed",
 	  { LONG_MAX, (unsigned long)LONG_MAX + 2, 0, 9, 0, ULONG_MAX, 0 },
-	  BALLOON_DEFLATING, 2 },
+	  BALLOON_NEXT_DEFLATE, 2 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(plan, plan_cases, name);
@@ -96,7 +98,7 @@ static void policy_plan(struct kunit *test)
 	const struct plan_case *c = test->param_value;
 	struct balloon_plan plan = balloon_policy_plan(&c->view);
 
-	KUNIT_EXPECT_EQ(test, plan.state, c->state);
+	KUNIT_EXPECT_EQ(test, plan.next, c->next);
 	KUNIT_EXPECT_EQ(test, plan.nr_pages, c->nr_pages);
 }
 
@@ -131,24 +133,15 @@ static void policy_balanced(struct kunit *test)
 static void policy_delays(struct kunit *test)
 {
 	static const unsigned int ms[] = {
-		100, 200, 400, 1000, 2000, 4000, 8000, 8000, 8000,
+		0, 100, 200, 400, 1000, 2000, 4000, 8000, 8000, 8000,
 	};
-	struct balloon_stats stats = { .max_schedule_delay = 8 };
 	unsigned int i;
 
-	balloon_policy_progress(&stats);
-	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), 0);
 	for (i = 0; i < ARRAY_SIZE(ms); i++) {
-		KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
-		KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), ms[i]);
-		KUNIT_EXPECT_EQ(test, stats.retry_count, i + 2);
-		KUNIT_EXPECT_EQ(test, stats.schedule_delay,
+		KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(i + 1, 8), ms[i]);
+		KUNIT_EXPECT_EQ(test, balloon_policy_delay_s(i + 1, 8),
 				max(ms[i] / 1000, 1U));
 	}
-	balloon_policy_progress(&stats);
-	KUNIT_EXPECT_EQ(test, stats.retry_count, 1);
-	KUNIT_EXPECT_EQ(test, stats.schedule_delay, 1);
-	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), 0);
 }
 
 struct delay_case {
@@ -176,37 +169,46 @@ KUNIT_ARRAY_PARAM_DESC(delay, delay_cases, name);
 static void policy_delay(struct kunit *test)
 {
 	const struct delay_case *c = test->param_value;
-	struct balloon_stats stats = {
-		.retry_count = c->retry_count,
-		.max_schedule_delay = c->most,
-	};
 
-	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(&stats), c->ms);
+	KUNIT_EXPECT_EQ(test, balloon_policy_delay_ms(c->retry_count, c->most),
+			c->ms);
 }
 
 static void policy_cancel(struct kunit *test)
 {
-	struct balloon_stats stats = {
-		.max_schedule_delay = 8,
-		.max_retry_count = 4,
+	KUNIT_EXPECT_FALSE(test, balloon_policy_cancels(3, 4));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_cancels(4, 4));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_cancels(5, 4));
+	KUNIT_EXPECT_TRUE(test, balloon_policy_cancels(1, 1));
+	KUNIT_EXPECT_FALSE(test,
+			   balloon_policy_cancels(ULONG_MAX, RETRY_UNLIMITED));
+}
+
+/* What a guest has lent, and should have. */
+static void policy_missing(struct kunit *test)
+{
+	static const struct {
+		struct balloon_view view;
+		unsigned long missing;
+	} rows[] = {
+		/* nothing is lent, or the guest has all that it should have */
+		{ { 900, 1000, 0, 0, 0, 1000, PLENTY }, 0 },
+		{ { 1000, 1000, 0, 0, 50, 1050, PLENTY }, 0 },
+		{ { 1000, 900, 0, 0, 50, 1050, PLENTY }, 0 },
+		/* all that is lent, or a part */
+		{ { 900, 1000, 0, 0, 50, 1000, PLENTY }, 50 },
+		{ { 970, 1000, 0, 0, 50, 1000, PLENTY }, 30 },
+		/* min_kb is what the guest should have as well */
+		{ { 970, 500, 1000, 0, 50, 1000, PLENTY }, 30 },
+		/* the guest should shrink and cannot */
+		{ { 1000, 500, 0, 0, 50, 1050, RESERVE }, 50 },
+		{ { 500, 500, 0, 0, 50, 1050, 0 }, 0 },
 	};
 	unsigned int i;
 
-	balloon_policy_progress(&stats);
-	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
-	KUNIT_EXPECT_EQ(test, stats.retry_count, 4);
-	KUNIT_EXPECT_FALSE(test, balloon_policy_failure(&stats));
-	KUNIT_EXPECT_EQ(test, stats.retry_count, 1);
-	KUNIT_EXPECT_EQ(test, stats.schedule_delay, 1);
-
-	stats.max_retry_count = 1;
-	KUNIT_EXPECT_FALSE(test, balloon_policy_failure(&stats));
-
-	stats.max_retry_count = RETRY_UNLIMITED;
-	stats.retry_count = ULONG_MAX;
-	KUNIT_EXPECT_TRUE(test, balloon_policy_failure(&stats));
-	KUNIT_EXPECT_EQ(test, stats.retry_count, ULONG_MAX);
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		KUNIT_EXPECT_EQ_MSG(test, balloon_policy_missing(&rows[i].view),
+				    rows[i].missing, "row %u", i);
 }
 
 /* --- how much at once ------------------------------------------------------------ */
@@ -349,6 +351,7 @@ static struct kunit_case policy_test_cases[] = {
 	KUNIT_CASE(policy_delays),
 	KUNIT_CASE_PARAM(policy_delay, delay_gen_params),
 	KUNIT_CASE(policy_cancel),
+	KUNIT_CASE(policy_missing),
 	KUNIT_CASE_PARAM(policy_batch, batch_gen_params),
 	KUNIT_CASE_PARAM(policy_add, add_gen_params),
 	KUNIT_CASE(policy_add_ends),

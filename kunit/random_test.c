@@ -172,7 +172,7 @@ static void finish(struct random *r)
 	sim_target(sim, LEAST);
 	sim_settle(sim, 1000);
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages, LEAST);
-	sim_target(sim, sim->stats.total_pages - sim->b.quarantined);
+	sim_target(sim, sim->stats.total_pages - sim->b.pages.quarantined);
 	sim_settle(sim, 1000);
 	KUNIT_EXPECT_EQ(sim->test, sim_listed(sim), 0);
 }

@@ -5,23 +5,28 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/bitops.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
 #include <xen/mem-reservation.h>
 
+#include "ops_pv.h"
+#include "ops_translated.h"
 #include "sim.h"
 
 #define HUGE		BALLOON_HUGE_PAGES
 
 static void begin_batch(struct sim *sim, unsigned int order, unsigned int nr)
 {
-	struct balloon_batch *batch = &sim->b.batch;
+	struct balloon_batch *batch = &sim->b.mover.batch;
 
 	batch->order = order;
 	batch->nr = nr;
+	batch->torn = BALLOON_NO_ENTRY;
 	batch->broken = false;
 	bitmap_zero(batch->moved, BALLOON_BATCH);
 	bitmap_zero(batch->unsure, BALLOON_BATCH);
@@ -30,7 +35,7 @@ static void begin_batch(struct sim *sim, unsigned int order, unsigned int nr)
 /* Pages of the kernel in the batch, ready to be released. */
 static void fill_batch(struct sim *sim, unsigned int order, unsigned int nr)
 {
-	struct balloon_batch *batch = &sim->b.batch;
+	struct balloon_batch *batch = &sim->b.mover.batch;
 	unsigned int i;
 
 	begin_batch(sim, order, nr);
@@ -45,12 +50,12 @@ static void fill_batch(struct sim *sim, unsigned int order, unsigned int nr)
 		balloon_pages_mark(page, 1UL << order);
 		batch->pages[i] = page;
 	}
-	KUNIT_ASSERT_EQ(sim->test, sim->b.ops->hide(batch), nr);
+	KUNIT_ASSERT_EQ(sim->test, sim->b.reservation.ops->hide(batch), nr);
 }
 
 static void fill_holes(struct sim *sim, unsigned int order, unsigned int nr)
 {
-	struct balloon_batch *batch = &sim->b.batch;
+	struct balloon_batch *batch = &sim->b.mover.batch;
 
 	begin_batch(sim, order, nr);
 	for (nr = 0; nr < batch->nr; nr++)
@@ -60,8 +65,8 @@ static void fill_holes(struct sim *sim, unsigned int order, unsigned int nr)
 static unsigned int release(struct sim *sim)
 {
 	u64 ns = U64_MAX;
-	unsigned int nr = balloon_release(sim->b.ops, &sim->b.batch,
-					  &sim->b.counters, &ns);
+	unsigned int nr = balloon_reservation_release(&sim->b.reservation,
+						      &sim->b.mover.batch, &ns);
 
 	KUNIT_EXPECT_LT(sim->test, ns, U64_MAX);
 	return nr;
@@ -70,8 +75,9 @@ static unsigned int release(struct sim *sim)
 static unsigned int populate(struct sim *sim)
 {
 	u64 ns = U64_MAX;
-	unsigned int nr = balloon_populate(sim->b.ops, &sim->b.batch,
-					   &sim->b.counters, &ns);
+	unsigned int nr = balloon_reservation_populate(&sim->b.reservation,
+						       &sim->b.mover.batch,
+						       &ns);
 
 	KUNIT_EXPECT_LT(sim->test, ns, U64_MAX);
 	return nr;
@@ -80,7 +86,7 @@ static unsigned int populate(struct sim *sim)
 /* Every entry goes where its bits say; then everything has to be right. */
 static void finish(struct sim *sim, bool populated)
 {
-	struct balloon_batch *batch = &sim->b.batch;
+	struct balloon_batch *batch = &sim->b.mover.batch;
 	long pages = 1L << batch->order;
 	unsigned int i;
 	long j;
@@ -90,7 +96,7 @@ static void finish(struct sim *sim, bool populated)
 		struct page *page = batch->pages[i];
 
 		if (test_bit(i, batch->unsure)) {
-			sim->b.quarantined += pages;
+			sim->b.pages.quarantined += pages;
 			if (!populated)
 				sim->stats.current_pages -= pages;
 		} else if (moved != populated) {
@@ -98,8 +104,8 @@ static void finish(struct sim *sim, bool populated)
 			if (!populated)
 				sim->stats.current_pages -= pages;
 		} else {
-			if (!populated && sim->b.ops->show)
-				sim->b.ops->show(batch, i, 1);
+			if (!populated && sim->b.reservation.ops->show)
+				sim->b.reservation.ops->show(batch, i, 1);
 			balloon_pages_unmark(page, pages);
 			for (j = 0; j < pages; j++)
 				free_reserved_pages(page + j, 0);
@@ -123,7 +129,7 @@ static void release_all(struct kunit *test)
 		sim->calls = 0;
 		KUNIT_EXPECT_EQ(test, release(sim), sizes[i]);
 		KUNIT_EXPECT_EQ(test, sim->calls, 1);
-		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.batch.unsure,
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.mover.batch.unsure,
 						     BALLOON_BATCH));
 		finish(sim, false);
 	}
@@ -147,7 +153,7 @@ static void release_stops(struct kunit *test)
 		fill_batch(sim, 0, STOPS);
 		sim->faults.stop_after = n;
 		KUNIT_EXPECT_EQ_MSG(test, release(sim), moved, "%u a call", n);
-		KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(sim->b.batch.moved, STOPS),
+		KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(sim->b.mover.batch.moved, STOPS),
 				    moved, "%u a call", n);
 		sim_no_faults(sim);
 		finish(sim, false);
@@ -163,11 +169,11 @@ static void release_stuck(struct kunit *test)
 
 	fill_batch(sim, 0, 64);
 	for (i = 0; i < ARRAY_SIZE(stuck); i++)
-		sim_stick(sim, sim->b.batch.pages[stuck[i]], true);
+		sim_stick(sim, sim->b.mover.batch.pages[stuck[i]], true);
 	KUNIT_EXPECT_EQ(test, release(sim), 64 - ARRAY_SIZE(stuck));
 	for (i = 0; i < ARRAY_SIZE(stuck); i++)
 		KUNIT_EXPECT_FALSE(test, test_bit(stuck[i],
-						  sim->b.batch.moved));
+						  sim->b.mover.batch.moved));
 	finish(sim, false);
 }
 
@@ -177,14 +183,14 @@ static void release_unsure(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	fill_batch(sim, 0, 16);
-	sim_stick(sim, sim->b.batch.pages[5], true);
-	sim->b.batch.broken = true;
+	sim_stick(sim, sim->b.mover.batch.pages[5], true);
+	sim->b.mover.batch.broken = true;
 	sim->faults.is_out_errno = -EOPNOTSUPP;
 	KUNIT_EXPECT_EQ(test, release(sim), 15);
-	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 16), 1);
-	KUNIT_EXPECT_TRUE(test, test_bit(5, sim->b.batch.unsure));
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.mover.batch.unsure, 16), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(5, sim->b.mover.batch.unsure));
 	finish(sim, false);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, 1);
 }
 
 /* But a single frame that was never tried before is surely still there. */
@@ -193,10 +199,10 @@ static void release_sure(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	fill_batch(sim, 0, 16);
-	sim_stick(sim, sim->b.batch.pages[5], true);
+	sim_stick(sim, sim->b.mover.batch.pages[5], true);
 	sim->faults.is_out_errno = -EOPNOTSUPP;
 	KUNIT_EXPECT_EQ(test, release(sim), 15);
-	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 16),
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.mover.batch.unsure, 16),
 			XEN_PFN_PER_PAGE > 1);
 	finish(sim, false);
 }
@@ -213,9 +219,12 @@ static void release_huge(struct kunit *test)
 		sim->calls = 0;
 		KUNIT_EXPECT_EQ(test, release(sim), n);
 		KUNIT_EXPECT_EQ(test, sim->calls, 1);
-		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.batch.moved,
+		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.mover.batch.moved,
 							  3), n);
-		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.batch.unsure, 3));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(sim->b.mover.batch.unsure,
+						     3));
+		KUNIT_EXPECT_EQ(test, sim->b.mover.batch.torn,
+				n < 3 ? n : BALLOON_NO_ENTRY);
 		sim_no_faults(sim);
 		finish(sim, false);
 	}
@@ -253,9 +262,9 @@ static void populate_stops(struct kunit *test)
 		sim->calls = 0;
 		KUNIT_EXPECT_EQ(test, populate(sim), n);
 		KUNIT_EXPECT_EQ(test, sim->calls, 1);
-		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.batch.moved,
+		KUNIT_EXPECT_EQ(test, find_first_zero_bit(sim->b.mover.batch.moved,
 							  16), n);
-		KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.moved, 16), n);
+		KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.mover.batch.moved, 16), n);
 		finish(sim, true);
 	}
 }
@@ -301,8 +310,8 @@ static void pv_undo(struct kunit *test)
 
 	sim_make_pv(sim);
 	fill_batch(sim, 0, 64);
-	sim_stick(sim, sim->b.batch.pages[0], true);
-	sim_stick(sim, sim->b.batch.pages[33], true);
+	sim_stick(sim, sim->b.mover.batch.pages[0], true);
+	sim_stick(sim, sim->b.mover.batch.pages[33], true);
 	KUNIT_EXPECT_EQ(test, release(sim), 62);
 	finish(sim, false);
 }
@@ -331,89 +340,233 @@ static void pv_show_fails(struct kunit *test)
 	fill_holes(sim, 0, 32);
 	sim->faults.show_at = 7;
 	KUNIT_EXPECT_EQ(test, populate(sim), 32);
-	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.batch.unsure, 32), 1);
-	KUNIT_EXPECT_TRUE(test, test_bit(7, sim->b.batch.unsure));
+	KUNIT_EXPECT_EQ(test, bitmap_weight(sim->b.mover.batch.unsure, 32), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(7, sim->b.mover.batch.unsure));
 	finish(sim, true);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, 1);
 }
 
 #ifdef CONFIG_XEN_PV
-static unsigned int nr_seen;
-static int overstated;
+#define PV_PAGES	16U
 
-/* Xen, which stops at each request whose value is not 0. */
-static int refuse_some(struct mmu_update *updates, unsigned int nr, int *done)
+/**
+ * struct tables - the p2m and the page tables of a PV guest, and Xen
+ * @base: the first of its pages
+ * @p2m: the MFN of each page
+ * @mapped: a bit for each page
+ * @refused: a bit for each page whose request Xen refuses
+ * @unreachable: a bit for each page that has no entry in the page tables
+ * @full: a bit for each page that there is no memory for in the p2m
+ * @overstated: how many requests more than it did Xen says that it did
+ * @seen: requests that Xen has seen
+ */
+struct tables {
+	struct page *base;
+	unsigned long p2m[PV_PAGES];
+	u32 mapped;
+	u32 refused;
+	u32 unreachable;
+	u32 full;
+	int overstated;
+	unsigned int seen;
+};
+
+static struct tables tables;
+
+static bool tables_set_p2m(struct page *page, unsigned long mfn)
+{
+	unsigned int i = page - tables.base;
+
+	if (mfn != INVALID_P2M_ENTRY && tables.full & BIT(i))
+		return false;
+	tables.p2m[i] = mfn;
+	return true;
+}
+
+static int tables_request(struct mmu_update *update, struct page *page,
+			  struct page *last, pte_t pte)
+{
+	update->ptr = page - tables.base;
+	update->val = pte_val(pte);
+	return tables.unreachable & BIT(update->ptr) ? -EFAULT : 0;
+}
+
+static int tables_update(struct mmu_update *updates, unsigned int nr,
+			 int *done)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		nr_seen++;
-		if (updates[i].val) {
-			*done = i + overstated;
+		tables.seen++;
+		if (tables.refused & BIT(updates[i].ptr)) {
+			*done = i + tables.overstated;
 			return -EINVAL;
 		}
+		if (updates[i].val)
+			tables.mapped |= BIT(updates[i].ptr);
+		else
+			tables.mapped &= ~BIT(updates[i].ptr);
 	}
 	*done = nr;
 	return 0;
 }
 
-/* Every request but those that Xen refuses is made, once, and what an entry of
- * one that was refused is mapped to is not known.
+/* @mapped of the pages are mapped, page i to MFN 1000 + i. */
+static void begin_tables(struct kunit *test, bool mapped)
+{
+	struct page *base = tables.base;
+	unsigned int i;
+
+	tables = (struct tables){
+		.base = base,
+		.mapped = mapped ? BIT(PV_PAGES) - 1 : 0,
+	};
+	for (i = 0; i < PV_PAGES; i++)
+		tables.p2m[i] = mapped ? 1000 + i : INVALID_P2M_ENTRY;
+}
+
+static void stub_tables(struct kunit *test)
+{
+	/* struct pages to count with; nobody looks into them */
+	tables.base = ZERO_PAGE(0);
+	kunit_activate_static_stub(test, balloon_pv_set_p2m, tables_set_p2m);
+	kunit_activate_static_stub(test, balloon_pv_request, tables_request);
+	kunit_activate_static_stub(test, balloon_pv_mmu_update, tables_update);
+}
+
+/* The p2m says that a page has memory where the page is mapped, and only there. */
+static void expect_tables(struct kunit *test, u32 mapped)
+{
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, tables.mapped, mapped);
+	for (i = 0; i < PV_PAGES; i++)
+		KUNIT_EXPECT_EQ_MSG(test, tables.p2m[i],
+				    mapped & BIT(i) ? 1000 + i :
+						      INVALID_P2M_ENTRY,
+				    "page %u", i);
+}
+
+/* Every request but those that Xen refuses is made, once; an entry of which one
+ * page could not be mapped is unsure.
  */
 static void pv_refused_mappings(struct kunit *test)
 {
 	static const struct {
-		u32 refused;		/* a bit for each request */
-		u32 unsure;		/* and for each entry, of two requests */
+		u32 refused;		/* a bit for each page */
+		u32 unreachable;
+		u32 full;
+		u32 unsure;		/* a bit for each entry of two pages */
 	} rows[] = {
-		{ 0, 0 }, { 0x1, 0x1 }, { 0x8000, 0x80 }, { 0x0c, 0x2 },
-		{ 0x18, 0x6 }, { 0xffff, 0xff }, { 0x4242, 0x99 },
+		{ 0, 0, 0, 0 }, { 0x1, 0, 0, 0x1 }, { 0x8000, 0, 0, 0x80 },
+		{ 0x0c, 0, 0, 0x2 }, { 0x18, 0, 0, 0x6 }, { 0xffff, 0, 0, 0xff },
+		{ 0x4242, 0, 0, 0x99 }, { 0, 0x1, 0x8000, 0x81 },
+		{ 0x2, 0x1, 0, 0x1 }, { 0x10, 0x20, 0x40, 0xc },
+		{ 0, 0xffff, 0, 0xff }, { 0, 0, 0xffff, 0xff },
 	};
-	struct mmu_update updates[16];
-	u16 entry[ARRAY_SIZE(updates)];
+	struct sim *sim = test->priv;
+	struct balloon_batch *batch = &sim->b.mover.batch;
 	unsigned int row, i;
+	u32 failed;
 
-	kunit_activate_static_stub(test, balloon_mmu_update, refuse_some);
+	stub_tables(test);
 	for (row = 0; row < ARRAY_SIZE(rows); row++) {
-		DECLARE_BITMAP(unsure, BALLOON_BATCH) = {};
-
-		for (i = 0; i < ARRAY_SIZE(updates); i++) {
-			updates[i].ptr = i;
-			updates[i].val = rows[row].refused >> i & 1;
-			entry[i] = i / 2;
+		begin_tables(test, false);
+		begin_batch(sim, 1, PV_PAGES / 2);
+		for (i = 0; i < batch->nr; i++) {
+			batch->pages[i] = tables.base + 2 * i;
+			batch->frames[i] = 1000 + 2 * i;
 		}
-		nr_seen = 0;
-		balloon_pv_apply(updates, entry, ARRAY_SIZE(updates), unsure);
-		KUNIT_EXPECT_EQ_MSG(test, unsure[0], rows[row].unsure,
+		tables.refused = rows[row].refused;
+		tables.unreachable = rows[row].unreachable;
+		tables.full = rows[row].full;
+		failed = tables.refused | tables.unreachable | tables.full;
+		balloon_pv_ops.show(batch, 0, batch->nr);
+		KUNIT_EXPECT_EQ_MSG(test, batch->unsure[0], rows[row].unsure,
 				    "row %u", row);
-		KUNIT_EXPECT_EQ_MSG(test, nr_seen, ARRAY_SIZE(updates),
+		KUNIT_EXPECT_EQ_MSG(test, tables.seen,
+				    hweight32(0xffff & ~(tables.unreachable |
+							 tables.full)),
 				    "row %u", row);
+		expect_tables(test, 0xffff & ~failed);
 	}
+	batch->nr = 0;
 }
 
-/* It cannot refuse a request and have made all of them, or less than none:
- * nothing is known of any then.
+/* Xen cannot refuse a request and have done all of them, or less than none: nothing
+ * is known of any then.
  */
 static void pv_nonsense(struct kunit *test)
 {
 	static const int too_many[] = { 13, 100, -4 };
-	struct mmu_update updates[16] = { [3].val = 1 };
-	u16 entry[ARRAY_SIZE(updates)];
+	struct page *pages[PV_PAGES];
+	xen_pfn_t frames[PV_PAGES];
+	unsigned int i, j;
+
+	stub_tables(test);
+	for (i = 0; i < ARRAY_SIZE(too_many); i++) {
+		DECLARE_BITMAP(failed, BALLOON_PV_CHUNK) = {};
+
+		begin_tables(test, false);
+		for (j = 0; j < PV_PAGES; j++) {
+			pages[j] = tables.base + j;
+			frames[j] = 1000 + j;
+		}
+		tables.refused = BIT(3);
+		tables.overstated = too_many[i];
+		balloon_pv_map(pages, frames, PV_PAGES, failed);
+		KUNIT_EXPECT_EQ(test, tables.seen, 4);
+		KUNIT_EXPECT_EQ(test, failed[0], 0xffff);
+		for (j = 0; j < PV_PAGES; j++)
+			KUNIT_EXPECT_EQ(test, tables.p2m[j], INVALID_P2M_ENTRY);
+	}
+}
+
+/* The first pages are unmapped, up to one that cannot be, and no more. */
+static void pv_unmap(struct kunit *test)
+{
+	struct page *pages[PV_PAGES];
+	unsigned int i, n;
+
+	stub_tables(test);
+	for (i = 0; i < PV_PAGES; i++)
+		pages[i] = tables.base + i;
+	for (n = 0; n <= PV_PAGES; n++) {
+		begin_tables(test, true);
+		tables.refused = n < PV_PAGES ? BIT(n) : 0;
+		KUNIT_EXPECT_EQ(test, balloon_pv_unmap(pages, PV_PAGES), n);
+		expect_tables(test, 0xffff & ~(BIT(n) - 1));
+
+		begin_tables(test, true);
+		tables.unreachable = n < PV_PAGES ? BIT(n) : 0;
+		KUNIT_EXPECT_EQ(test, balloon_pv_unmap(pages, PV_PAGES), n);
+		expect_tables(test, 0xffff & ~(BIT(n) - 1));
+	}
+}
+
+/* More pages of another driver than go into one hypercall. */
+static void pv_for_others(struct kunit *test)
+{
+	struct page *pages[PV_PAGES + 4];
+	xen_pfn_t frames[ARRAY_SIZE(pages)];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(entry); i++)
-		entry[i] = i;
-	kunit_activate_static_stub(test, balloon_mmu_update, refuse_some);
-	for (i = 0; i < ARRAY_SIZE(too_many); i++) {
-		DECLARE_BITMAP(unsure, BALLOON_BATCH) = {};
-
-		nr_seen = 0;
-		overstated = too_many[i];
-		balloon_pv_apply(updates, entry, ARRAY_SIZE(updates), unsure);
-		KUNIT_EXPECT_EQ(test, nr_seen, 4);
-		KUNIT_EXPECT_EQ(test, unsure[0], 0xffff);
+	stub_tables(test);
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		pages[i] = tables.base + i % PV_PAGES;
+		frames[i] = 1000 + i % PV_PAGES;
 	}
-	overstated = 0;
+	begin_tables(test, false);
+	__xenmem_reservation_va_mapping_update(ARRAY_SIZE(pages), pages,
+					       frames);
+	KUNIT_EXPECT_EQ(test, tables.seen, ARRAY_SIZE(pages));
+	expect_tables(test, 0xffff);
+	__xenmem_reservation_va_mapping_reset(ARRAY_SIZE(pages), pages);
+	KUNIT_EXPECT_EQ(test, tables.seen, 2 * ARRAY_SIZE(pages));
+	expect_tables(test, 0);
+	__xenmem_reservation_va_mapping_update(0, pages, frames);
+	__xenmem_reservation_va_mapping_reset(0, pages);
+	KUNIT_EXPECT_EQ(test, tables.seen, 2 * ARRAY_SIZE(pages));
 }
 #endif /* CONFIG_XEN_PV */
 
@@ -431,7 +584,7 @@ static void until_the_clock_moves(struct sim *sim)
 static void reservation_counters(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct balloon_counters *counters = &sim->b.counters;
+	struct balloon_reservation *counters = &sim->b.reservation;
 
 	sim->on_call = until_the_clock_moves;
 	fill_batch(sim, 0, 16);
@@ -469,43 +622,41 @@ static void reservation_counters(struct kunit *test)
 static void reservation_room(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	const struct balloon_ops *ops = sim->b.ops;
+	struct balloon_reservation *res = &sim->b.reservation;
 
 	sim->cap = sim->nr_in;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), 0);
 	sim->cap = sim->nr_in + 7 * XEN_PFN_PER_PAGE;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), 7);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), 7);
 	sim->cap = sim->nr_in + 8 * XEN_PFN_PER_PAGE - 1;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops),
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res),
 			7);
 	/* xl mem-max below what it has */
 	sim->cap = sim->nr_in - 1000;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), 0);
 	/* none at all is an answer as well */
 	sim->cap = 0;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), 0);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), 0);
 	sim->nr_in = 0;
 	sim->cap = 9 * XEN_PFN_PER_PAGE;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), 9);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), 9);
 	sim->faults.count_errno = -EPERM;
-	KUNIT_EXPECT_EQ(test, balloon_room(ops), LONG_MAX);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(res), LONG_MAX);
 }
 
-/* dom0 on Arm: all that it gives stays its own. */
+/* A direct-mapped domain (dom0 on Arm): all that it releases stays its own. */
 static void reservation_direct_mapped(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	bool was = xen_feature(XENFEAT_direct_mapped);
 
 	sim->cap = sim->nr_in;
-	xen_features[XENFEAT_direct_mapped] = true;
-	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), LONG_MAX);
-	xen_features[XENFEAT_direct_mapped] = was;
-	/* where there is no PV this is the end */
-	sim_make_pv(sim);
-	xen_features[XENFEAT_direct_mapped] = true;
-	KUNIT_EXPECT_EQ(test, balloon_room(sim->b.ops), 0);
-	xen_features[XENFEAT_direct_mapped] = was;
+	sim_make_direct(sim, true);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(&sim->b.reservation),
+			LONG_MAX);
+	sim_make_direct(sim, false);
+	KUNIT_EXPECT_EQ(test, balloon_reservation_room(&sim->b.reservation), 0);
+	KUNIT_EXPECT_TRUE(test, balloon_direct_ops.keeps_frames);
+	KUNIT_EXPECT_FALSE(test, balloon_translated_ops.keeps_frames);
 }
 
 /* --- what Xen is asked in the end ----------------------------------------------- */
@@ -595,13 +746,13 @@ static void xen_translated(struct kunit *test)
 	unsigned int i;
 
 	fill_batch(sim, 0, 7);
-	memset(sim->b.batch.frames, 0, sizeof(sim->b.batch.frames));
-	KUNIT_EXPECT_EQ(test, ops->hide(&sim->b.batch), 7);
+	memset(sim->b.mover.batch.frames, 0, sizeof(sim->b.mover.batch.frames));
+	KUNIT_EXPECT_EQ(test, ops->hide(&sim->b.mover.batch), 7);
 	for (i = 0; i < 7; i++)
-		KUNIT_EXPECT_EQ(test, sim->b.batch.frames[i],
-				page_to_pfn(sim->b.batch.pages[i]) *
+		KUNIT_EXPECT_EQ(test, sim->b.mover.batch.frames[i],
+				page_to_pfn(sim->b.mover.batch.pages[i]) *
 				XEN_PFN_PER_PAGE);
-	KUNIT_EXPECT_EQ(test, sim->b.batch.frames[7], 0);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.batch.frames[7], 0);
 	KUNIT_EXPECT_EQ(test, ops->last_pfn(), ULONG_MAX);
 	release(sim);
 	finish(sim, false);
@@ -624,6 +775,8 @@ static struct kunit_case reservation_test_cases[] = {
 #ifdef CONFIG_XEN_PV
 	KUNIT_CASE(pv_refused_mappings),
 	KUNIT_CASE(pv_nonsense),
+	KUNIT_CASE(pv_unmap),
+	KUNIT_CASE(pv_for_others),
 #endif
 	KUNIT_CASE(reservation_counters),
 	KUNIT_CASE(reservation_room),

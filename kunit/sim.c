@@ -342,7 +342,7 @@ static long sim_memory_op(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 	    xen_order != BALLOON_MAX_ORDER + ilog2(PER_PAGE) &&
 	    (xen_order || cmd != XENMEM_decrease_reservation))
 		sim_fail(sim, "a hypercall of order %u", xen_order);
-	if (!sim->threads && mutex_is_locked(&sim->b.lock))
+	if (!sim->threads && mutex_is_locked(&sim->b.pages.lock))
 		sim_fail(sim, "a hypercall with the lock held");
 	if (sim->on_call)
 		sim->on_call(sim);
@@ -454,6 +454,14 @@ static const struct balloon_ops sim_translated_ops = {
 	.hide = translated_hide,
 };
 
+static const struct balloon_ops sim_direct_ops = {
+	.keeps_frames = true,
+	.memory_op = sim_memory_op,
+	.count = sim_count,
+	.is_out = sim_gfn_is_out,
+	.hide = translated_hide,
+};
+
 static const struct balloon_ops sim_pv_ops = {
 	.by_frame = true,
 	.keeps_blocks = true,
@@ -513,9 +521,9 @@ static unsigned long sim_free_blocks(void)
 static void list_pages(struct sim *sim, struct page *page,
 		       unsigned long nr_pages)
 {
-	mutex_lock(&sim->b.lock);
+	mutex_lock(&sim->b.pages.lock);
 	balloon_pages_add(&sim->b.pages, page, nr_pages);
-	mutex_unlock(&sim->b.lock);
+	mutex_unlock(&sim->b.pages.lock);
 }
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
@@ -573,17 +581,17 @@ static long sim_hotplug_remove(void)
 {
 	struct sim *sim = the_sim;
 
-	if (mutex_is_locked(&sim->b.lock))
+	if (mutex_is_locked(&sim->b.pages.lock))
 		sim_fail(sim, "a removal with the lock held");
 	if (sim->meanwhile)
 		sim->meanwhile(sim);
 	sim->removals++;
 	if (sim->remove_errno)
 		return sim->remove_errno;
-	mutex_lock(&sim->b.lock);
+	mutex_lock(&sim->b.pages.lock);
 	sim->gone = balloon_pages_take_huge(&sim->b.pages);
-	sim->b.leaving = BALLOON_HUGE_PAGES;
-	mutex_unlock(&sim->b.lock);
+	sim->b.pages.leaving = BALLOON_HUGE_PAGES;
+	mutex_unlock(&sim->b.pages.lock);
 	sim->managed -= BALLOON_HUGE_PAGES;
 	sim->removable = false;
 	return BALLOON_HUGE_PAGES;
@@ -602,14 +610,16 @@ static void stub_removal(struct kunit *test)
 }
 #endif
 
-/* At once, by the task that begins it: it holds batch_lock, the work does not. */
-static int sim_blocks_queue(struct xen_balloon *b)
+/* Run the blocks task at once, in the task that starts it.  That task holds the
+ * mover's lock, the blocks task does not.
+ */
+static int sim_blocks_queue(struct balloon_blocks *blocks)
 {
 	if (the_sim->blocks_wait)
 		return 0;
-	mutex_unlock(&b->batch_lock);
-	balloon_blocks_work(&b->blocks_work);
-	mutex_lock(&b->batch_lock);
+	mutex_unlock(&blocks->mover->lock);
+	balloon_blocks_work(&blocks->work);
+	mutex_lock(&blocks->mover->lock);
 	return 0;
 }
 
@@ -688,7 +698,17 @@ void sim_make_pv(struct sim *sim)
 	if (PER_PAGE > 1)
 		kunit_skip(sim->test, "the pages of PV guests are Xen's");
 	sim->pv = true;
-	sim->b.ops = &sim_pv_ops;
+	sim->b.reservation.ops = &sim_pv_ops;
+}
+
+/**
+ * sim_make_direct - turn the guest into a direct-mapped domain
+ * @sim: the simulation
+ * @direct: false: into a translated guest again
+ */
+void sim_make_direct(struct sim *sim, bool direct)
+{
+	sim->b.reservation.ops = direct ? &sim_direct_ops : &sim_translated_ops;
 }
 
 /**
@@ -753,7 +773,7 @@ void sim_host_full(struct sim *sim)
 	sim->host = 0;
 	sim_target(sim, SIM_PAGES + 16);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(sim->test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.report.state, BALLOON_HOST_FULL);
 }
 
 /**
@@ -928,7 +948,7 @@ void sim_check_counts(struct sim *sim)
 {
 	struct balloon_stats *stats = &sim->stats;
 	unsigned long away = sim_listed(sim) + stats->target_unpopulated +
-			     sim->b.quarantined + sim->not_online;
+			     sim->b.pages.quarantined + sim->not_online;
 	unsigned long frames = stats->current_pages * PER_PAGE + SIM_OFFSET;
 
 	if (stats->current_pages + away != stats->total_pages)
@@ -938,9 +958,9 @@ void sim_check_counts(struct sim *sim)
 		sim_fail(sim, "%lu pages are managed and %lu are out, not %lu",
 			 totalram_pages(), away, sim->managed);
 	if (nr_held(sim) < frames ||
-	    nr_held(sim) > frames + sim->b.quarantined * PER_PAGE)
+	    nr_held(sim) > frames + sim->b.pages.quarantined * PER_PAGE)
 		sim_fail(sim, "%lu frames and %lu pages counted, Xen has %lu",
-			 frames, sim->b.quarantined, nr_held(sim));
+			 frames, sim->b.pages.quarantined, nr_held(sim));
 }
 
 /**
@@ -970,9 +990,9 @@ void sim_check(struct sim *sim)
 	check_lists(sim);
 	for (i = 0; i < sim->nr_seen; i++)
 		odd += check_page(sim, sim->seen[i], &quarantined);
-	if (quarantined != sim->b.quarantined)
+	if (quarantined != sim->b.pages.quarantined)
 		sim_fail(sim, "%lu pages are quarantined, %lu counted",
-			 quarantined, sim->b.quarantined);
+			 quarantined, sim->b.pages.quarantined);
 	if (lent != stats->target_unpopulated)
 		sim_fail(sim, "%lu pages are lent, %lu counted", lent,
 			 stats->target_unpopulated);
@@ -994,7 +1014,7 @@ int sim_borrow(struct sim *sim, unsigned int nr_pages)
 
 	KUNIT_ASSERT_LE(sim->test, sim->nr_lent + nr_pages,
 			ARRAY_SIZE(sim->lent));
-	ret = xen_balloon_borrow(&sim->b, nr_pages, sim->lent + sim->nr_lent);
+	ret = balloon_lending_borrow(&sim->b, nr_pages, sim->lent + sim->nr_lent);
 	if (!ret)
 		sim->nr_lent += nr_pages;
 	sim_check(sim);
@@ -1009,7 +1029,7 @@ int sim_borrow(struct sim *sim, unsigned int nr_pages)
  */
 void sim_return(struct sim *sim, unsigned int first, unsigned int nr_pages)
 {
-	xen_balloon_give_back(&sim->b, nr_pages, sim->lent + first);
+	balloon_lending_give_back(&sim->b, nr_pages, sim->lent + first);
 	memset(sim->lent + first, 0, nr_pages * sizeof(*sim->lent));
 	while (sim->nr_lent && !sim->lent[sim->nr_lent - 1])
 		sim->nr_lent--;
@@ -1024,24 +1044,36 @@ void sim_return(struct sim *sim, unsigned int first, unsigned int nr_pages)
 void sim_target(struct sim *sim, unsigned long pages)
 {
 	WRITE_ONCE(sim->stats.target_pages, pages);
-	set_bit(BALLOON_NEW_TARGET, &sim->b.flags);
+	set_bit(BALLOON_NEW_TARGET, &sim->b.news.events);
 }
 
 /**
- * sim_step - one step, and everything that has to hold after it
+ * sim_step_early - a step that may come before a failed try can be repeated
+ * @sim: the simulation
+ *
+ * Return: what the step returned.
+ */
+long sim_step_early(struct sim *sim)
+{
+	long delay = balloon_worker_step(&sim->b);
+
+	if (mutex_is_locked(&sim->b.pages.lock) ||
+	    mutex_is_locked(&sim->b.mover.lock))
+		sim_fail(sim, "a lock is held after a step");
+	sim_check(sim);
+	return delay;
+}
+
+/**
+ * sim_step - a step that is due, and everything that has to hold after it
  * @sim: the simulation
  *
  * Return: what the step returned.
  */
 long sim_step(struct sim *sim)
 {
-	long delay = xen_balloon_step(&sim->b);
-
-	if (mutex_is_locked(&sim->b.lock) ||
-	    mutex_is_locked(&sim->b.batch_lock))
-		sim_fail(sim, "a lock is held after a step");
-	sim_check(sim);
-	return delay;
+	sim->b.worker.retry_at = jiffies;
+	return sim_step_early(sim);
 }
 
 /**
@@ -1103,11 +1135,12 @@ int sim_test_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, sim->where);
 	KUNIT_ASSERT_LE(test, max_pfn, BIT(MFN_PFN_BITS));
 	sim_no_faults(sim);
-	xen_balloon_setup(&sim->b, &sim->stats, &sim_translated_ops);
+	balloon_instance_init(&sim->b, &sim->stats, &sim_translated_ops);
 	sim->stats.current_pages = SIM_PAGES;
 	sim->stats.total_pages = SIM_PAGES;
 	sim->stats.target_pages = SIM_PAGES;
-	sim->b.initial = SIM_PAGES;
+	sim->b.pages.initial = SIM_PAGES;
+	sim->b.worker.started = true;
 	sim->nr_in = SIM_PAGES * PER_PAGE + SIM_OFFSET;
 	sim->cap = LONG_MAX;
 	sim->host = LONG_MAX;
@@ -1116,13 +1149,13 @@ int sim_test_init(struct kunit *test)
 	sim->hotplug_errno = -EOPNOTSUPP;
 	sim->managed = totalram_pages();
 	the_sim = sim;
-	kunit_activate_static_stub(test, xen_balloon_available, sim_available);
-	kunit_activate_static_stub(test, xen_balloon_alloc, sim_alloc);
-	kunit_activate_static_stub(test, xen_balloon_free_blocks,
+	kunit_activate_static_stub(test, balloon_mover_available, sim_available);
+	kunit_activate_static_stub(test, balloon_mover_alloc, sim_alloc);
+	kunit_activate_static_stub(test, balloon_mover_free_blocks,
 				   sim_free_blocks);
-	kunit_activate_static_stub(test, xen_balloon_instance, sim_instance);
-	kunit_activate_static_stub(test, xen_balloon_freezing, sim_freezing);
-	kunit_activate_static_stub(test, xen_balloon_took_long, sim_took_long);
+	kunit_activate_static_stub(test, balloon_instance, sim_instance);
+	kunit_activate_static_stub(test, balloon_worker_freezing, sim_freezing);
+	kunit_activate_static_stub(test, balloon_mover_took_long, sim_took_long);
 	stub_hotplug(test);
 	return 0;
 }

@@ -7,7 +7,8 @@
 
 #include <kunit/test.h>
 
-#include "internal.h"
+#include "instance.h"
+#include "lending.h"
 
 /* A fault that is not wanted. */
 #define SIM_NEVER	UINT_MAX
@@ -156,6 +157,7 @@ struct sim {
 int sim_test_init(struct kunit *test);
 void sim_test_exit(struct kunit *test);
 void sim_make_pv(struct sim *sim);
+void sim_make_direct(struct sim *sim, bool direct);
 void sim_no_faults(struct sim *sim);
 u32 sim_seed(struct kunit *test);
 void sim_adopt_hole(struct sim *sim, struct page *page, unsigned int order);
@@ -170,6 +172,7 @@ void sim_check(struct sim *sim);
 void sim_target(struct sim *sim, unsigned long pages);
 int sim_borrow(struct sim *sim, unsigned int nr_pages);
 void sim_return(struct sim *sim, unsigned int first, unsigned int nr_pages);
+long sim_step_early(struct sim *sim);
 long sim_step(struct sim *sim);
 void sim_settle(struct sim *sim, unsigned int steps);
 unsigned long sim_listed(const struct sim *sim);

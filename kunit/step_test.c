@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
 #include <linux/cma.h>
+#include <linux/console.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/highmem.h>
@@ -17,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
+#include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/swap.h>
 #include <linux/workqueue.h>
@@ -35,8 +37,8 @@ static void expect_met(struct sim *sim)
 {
 	KUNIT_EXPECT_EQ(sim->test, sim->stats.current_pages,
 			sim->stats.target_pages);
-	KUNIT_EXPECT_EQ(sim->test, sim->b.state, BALLOON_IDLE);
-	KUNIT_EXPECT_EQ(sim->test, xen_balloon_shortfall(&sim->b), 0);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.report.state, BALLOON_IDLE);
+	KUNIT_EXPECT_EQ(sim->test, balloon_pages_shortfall(&sim->b.pages), 0);
 }
 
 /* To a target and back. */
@@ -85,7 +87,7 @@ static void step_sizes_pv(struct kunit *test)
 static void step_huge(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct balloon_counters *counters = &sim->b.counters;
+	struct balloon_reservation *counters = &sim->b.reservation;
 
 	there_and_back(sim, 8 * HUGE);
 	KUNIT_EXPECT_EQ(test, counters->extents[0][1], 8);
@@ -111,25 +113,25 @@ static void step_slow(struct kunit *test)
 
 	sim->on_call = be_slow;
 	for (i = 0; i < 2; i++) {
-		sim->b.extents[i] = 2;
-		sim->b.singles[i] = HUGE / 2;
+		sim->b.mover.extents[i] = 2;
+		sim->b.mover.singles[i] = HUGE / 2;
 	}
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.extents[0], 1);
-	KUNIT_EXPECT_EQ(test, sim->b.extents[1], 2);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.extents[0], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.extents[1], 2);
 	sim_target(sim, SIM_PAGES);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.extents[1], 1);
-	KUNIT_EXPECT_EQ(test, sim->b.singles[0], HUGE / 2);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.extents[1], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.singles[0], HUGE / 2);
 
 	sim_target(sim, SIM_PAGES - HUGE / 2);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.singles[0], HUGE / 4);
-	KUNIT_EXPECT_EQ(test, sim->b.singles[1], HUGE / 2);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.singles[0], HUGE / 4);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.singles[1], HUGE / 2);
 	sim_target(sim, SIM_PAGES);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.singles[1], HUGE / 4);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.singles[1], HUGE / 4);
 	sim->on_call = NULL;
 	sim_settle(sim, 10);
 	expect_met(sim);
@@ -144,7 +146,7 @@ static void step_scattered(struct kunit *test)
 	for (order = 0; order < BALLOON_MAX_ORDER; order += 4) {
 		sim->faults.alloc_order = order;
 		there_and_back(sim, 2 * HUGE + 3);
-		KUNIT_EXPECT_EQ(test, sim->b.counters.calls[0][1], 0);
+		KUNIT_EXPECT_EQ(test, sim->b.reservation.calls[0][1], 0);
 	}
 }
 
@@ -185,7 +187,7 @@ static void step_bounded(struct kunit *test)
 	before = sim->stats.current_pages;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, before - HUGE);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_INFLATING);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_INFLATING);
 	before = sim->stats.current_pages;
 	sim_step(sim);
 	KUNIT_EXPECT_GE(test, sim->stats.current_pages, before - 2 * HUGE);
@@ -238,8 +240,8 @@ static void step_target_crosses(struct kunit *test)
 	sim->faults.zero = true;
 	sim->on_call = raise_target;
 	sim_step(sim);
-	KUNIT_EXPECT_NE(test, sim->b.error.what, BALLOON_REFUSED_NOT);
-	KUNIT_EXPECT_LE(test, sim->b.error.nr_pages, 100);
+	KUNIT_EXPECT_NE(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_LE(test, sim->b.report.error.nr_pages, 100);
 
 	sim_no_faults(sim);
 	sim_target(sim, SIM_PAGES - 2 * HUGE);
@@ -248,7 +250,7 @@ static void step_target_crosses(struct kunit *test)
 	sim->faults.zero = true;
 	sim->on_call = lower_target;
 	sim_step(sim);
-	KUNIT_EXPECT_LE(test, sim->b.error.nr_pages, 2 * HUGE);
+	KUNIT_EXPECT_LE(test, sim->b.report.error.nr_pages, 2 * HUGE);
 }
 
 /* --- Xen refuses ---------------------------------------------------------------------- */
@@ -260,7 +262,7 @@ static void step_release_stops(struct kunit *test)
 	unsigned int n;
 
 	for (n = 0; n < 4; n++) {
-		sim->b.extents[0] = 4;
+		sim->b.mover.extents[0] = 4;
 		sim_target(sim, SIM_PAGES - 4 * HUGE);
 		sim->faults.stop_after = n;
 		sim_step(sim);
@@ -327,11 +329,11 @@ static void step_torn_and_stuck(struct kunit *test)
 		sim_settle(sim, 50);
 		expect_met(sim);
 		/* of a larger page the other frames are gone, and it is lost */
-		sim_target(sim, SIM_PAGES - sim->b.quarantined);
+		sim_target(sim, SIM_PAGES - sim->b.pages.quarantined);
 		sim_settle(sim, 50);
 		expect_met(sim);
 	}
-	KUNIT_EXPECT_EQ(test, !!sim->b.quarantined, XEN_PFN_PER_PAGE > 1);
+	KUNIT_EXPECT_EQ(test, !!sim->b.pages.quarantined, XEN_PFN_PER_PAGE > 1);
 }
 
 static void step_torn_unsure(struct kunit *test)
@@ -343,7 +345,7 @@ static void step_torn_unsure(struct kunit *test)
 	sim->faults.tear_at = n;
 	sim->faults.is_out_errno = -EOPNOTSUPP;
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, n);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, n);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - n);
 	sim_no_faults(sim);
@@ -361,7 +363,7 @@ static void step_populate_stops(struct kunit *test)
 	for (n = 0; n < 5; n++) {
 		sim_target(sim, SIM_PAGES - 4 * HUGE - 7);
 		sim_settle(sim, 50);
-		sim->b.extents[1] = 4;
+		sim->b.mover.extents[1] = 4;
 		sim->faults.stop_after = n;
 		sim_target(sim, SIM_PAGES);
 		sim_step(sim);
@@ -385,24 +387,24 @@ static void step_no_huge(struct kunit *test)
 	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_GT(test, sim->stats.current_pages, SIM_PAGES - 2 * HUGE);
-	calls = sim->b.counters.calls[1][1];
+	calls = sim->b.reservation.calls[1][1];
 	sim_settle(sim, 50);
 	expect_met(sim);
 	/* it was asked once and is not asked again so soon */
-	KUNIT_EXPECT_EQ(test, sim->b.counters.calls[1][1], calls);
+	KUNIT_EXPECT_EQ(test, sim->b.reservation.calls[1][1], calls);
 	KUNIT_EXPECT_EQ(test, calls, 1);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
 	/* but later, and after a new target */
 	sim_no_faults(sim);
 	there_and_back(sim, HUGE);
-	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[1][1], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.reservation.extents[1][1], 1);
 	sim_target(sim, SIM_PAGES - HUGE);
 	sim_settle(sim, 50);
-	sim->b.no_huge = true;
-	sim->b.no_huge_until = jiffies - 1;
+	sim->b.mover.no_huge = true;
+	sim->b.mover.no_huge_until = jiffies - 1;
 	WRITE_ONCE(sim->stats.target_pages, SIM_PAGES);
 	sim_settle(sim, 50);
-	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[1][1], 2);
+	KUNIT_EXPECT_EQ(test, sim->b.reservation.extents[1][1], 2);
 }
 
 static void step_cap(struct kunit *test)
@@ -416,14 +418,14 @@ static void step_cap(struct kunit *test)
 	sim_settle(sim, 50);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages,
 			SIM_PAGES - 2 * HUGE + HUGE / 4);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_CAP);
-	KUNIT_EXPECT_EQ(test, sim->b.error.err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_CAP);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.err, -ENOMEM);
 	/* while nothing can come, nothing is asked for */
 	sim->calls = 0;
 	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	/* lifted: it goes on by itself */
 	sim->cap = LONG_MAX;
 	sim_settle(sim, 50);
@@ -441,13 +443,13 @@ static void step_host_full(struct kunit *test)
 	sim_settle(sim, 50);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages,
 			SIM_PAGES - 2 * HUGE + 50);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
-	KUNIT_EXPECT_EQ(test, sim->b.error.nr_pages, 2 * HUGE - 50);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_HOST);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.nr_pages, 2 * HUGE - 50);
 	/* the same where Xen does not say what the cap is */
 	sim->faults.count_errno = -EPERM;
 	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_HOST);
 	sim_no_faults(sim);
 	sim->host = LONG_MAX;
 	sim_settle(sim, 50);
@@ -492,8 +494,8 @@ static void step_release_refused(struct kunit *test)
 	sim_target(sim, SIM_PAGES - 100);
 	sim->faults.zero = true;
 	KUNIT_EXPECT_GT(test, sim_step(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_RELEASE);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_RELEASE);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	sim_no_faults(sim);
 	sim_settle(sim, 50);
 	expect_met(sim);
@@ -536,14 +538,14 @@ static void step_pv_show_fails(struct kunit *test)
 		sim->faults.show_at = n * 5;
 		sim_settle(sim, 50);
 		sim_no_faults(sim);
-		KUNIT_EXPECT_EQ(test, sim->b.quarantined, n + 1);
+		KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, n + 1);
 	}
 	/* a page that Xen refused */
 	sim_target(sim, SIM_PAGES - 128);
 	sim->faults.stop_after = 3;
 	sim->faults.show_at = 2;
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.quarantined, n + 1);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, n + 1);
 }
 
 /* --- the guest has nothing to spare ----------------------------------------------------- */
@@ -576,9 +578,9 @@ static void step_guest_low(struct kunit *test)
 	sim->available = RESERVE;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 10);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_GUEST);
-	KUNIT_EXPECT_EQ(test, sim->b.error.nr_pages, HUGE - 10);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_GUEST);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.nr_pages, HUGE - 10);
 	/* memory was freed */
 	sim->available = LONG_MAX;
 	sim_settle(sim, 50);
@@ -600,7 +602,7 @@ static void step_spares_blocks(struct kunit *test)
 	sim_target(sim, SIM_PAGES - 16 - 2 * HUGE);
 	sim_settle(sim, 10);
 	expect_met(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.counters.calls[0][1], 0);
+	KUNIT_EXPECT_EQ(test, sim->b.reservation.calls[0][1], 0);
 	KUNIT_EXPECT_EQ(test, sim->blocks, SZ_16M / SZ_2M);
 
 	/* one more than those may go, and with enough of them a rest is no loss */
@@ -608,7 +610,7 @@ static void step_spares_blocks(struct kunit *test)
 	sim_target(sim, SIM_PAGES - 16 - 3 * HUGE);
 	sim_settle(sim, 10);
 	expect_met(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.counters.extents[0][1], 1);
+	KUNIT_EXPECT_EQ(test, sim->b.reservation.extents[0][1], 1);
 	sim->blocks = LONG_MAX;
 	sim_target(sim, SIM_PAGES - 32 - 3 * HUGE);
 	sim_settle(sim, 10);
@@ -620,13 +622,13 @@ static void step_floor(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim->b.floor = SIM_PAGES - 20;
+	sim->b.limits.floor = SIM_PAGES - 20;
 	sim_target(sim, 0);
 	sim_settle(sim, 50);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 20);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	sim->b.floor = SIM_PAGES;
+	sim->b.limits.floor = SIM_PAGES;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 20);
 }
@@ -670,7 +672,7 @@ static void step_cancelled(struct kunit *test)
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_LT(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_CANCELLED);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_CANCELLED);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
 	sim->host = LONG_MAX;
 	/* whoever else kicks the worker does not start it again */
@@ -688,13 +690,179 @@ static void step_said_once(struct kunit *test)
 
 	sim_host_full(sim);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.said, BIT(BALLOON_REFUSED_HOST));
+	KUNIT_EXPECT_EQ(test, sim->b.report.said, BIT(BALLOON_REFUSED_HOST));
 	sim->host = LONG_MAX;
 	sim_settle(sim, 10);
 	expect_met(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.said, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.report.said, 0);
 	/* what was refused last can still be read */
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_HOST);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_HOST);
+}
+
+/* A failed try is not repeated before its time, however often the worker is kicked,
+ * but for a reason.
+ */
+static void step_too_early(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned long left;
+
+	sim_host_full(sim);
+	sim->calls = 0;
+	balloon_news_kick(&sim->b.news);
+	left = sim_step_early(sim);
+	KUNIT_EXPECT_GT(test, left, 0);
+	KUNIT_EXPECT_LE(test, left, msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	/* a changed setting is a reason */
+	balloon_news_tell(&sim->b.news, BALLOON_RETRY);
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), msecs_to_jiffies(200));
+	KUNIT_EXPECT_GT(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 3);
+	/* so is a written target, and the tries begin anew */
+	sim_target(sim, SIM_PAGES + 16);
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	/* a borrower empties the list: the host has no more for other pages either */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	sim->calls = 0;
+	KUNIT_EXPECT_GT(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	sim_return(sim, 0, 16);
+	/* nothing keeps the guest from shrinking */
+	WRITE_ONCE(sim->stats.target_pages, SIM_PAGES - 5);
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 5);
+	/* and now Xen may have memory again */
+	WRITE_ONCE(sim->stats.target_pages, SIM_PAGES);
+	sim->host = LONG_MAX;
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
+	sim_settle(sim, 10);
+	expect_met(sim);
+}
+
+/* A refusal to take pages, and nothing to spare, keep the guest from nothing else. */
+static void step_too_early_low(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, 0);
+	sim->available = RESERVE;
+	sim_target(sim, SIM_PAGES - HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_GT(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	/* memory was freed: that is another thing to try */
+	sim->available = LONG_MAX;
+	sim->faults.zero = true;
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), msecs_to_jiffies(200));
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_RELEASE);
+	sim->calls = 0;
+	KUNIT_EXPECT_GT(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	sim_no_faults(sim);
+	WRITE_ONCE(sim->stats.target_pages, SIM_PAGES + 1);
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 1);
+}
+
+/* A borrower meets the target: info/state does not go on to say guest-low. */
+static void step_state_met(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.limits.floor = SIM_PAGES;
+	sim_target(sim, SIM_PAGES - 20);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
+	sim->b.news.events = 0;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 20), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 20);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	expect_met(sim);
+	sim_return(sim, 0, 20);
+}
+
+/* --- what is printed, and when ----------------------------------------------------------- */
+
+static unsigned int printed, printed_locked;
+
+/* A console that notices when somebody prints with a lock held. */
+static void look_at_locks(struct console *con, const char *text,
+			  unsigned int len)
+{
+	struct xen_balloon *b = balloon_instance();
+
+	if (!strnstr(text, "xen:balloon:", len))
+		return;
+	printed++;
+	printed_locked += mutex_is_locked(&b->pages.lock) ||
+			  mutex_is_locked(&b->mover.lock);
+}
+
+static struct console lock_console = {
+	.name = "xenballoon",
+	.write = look_at_locks,
+	.flags = CON_ENABLED,
+	.index = -1,
+};
+
+/* A slow console holds up nobody who waits for a lock. */
+static void step_prints_unlocked(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *used;
+
+	register_console(&lock_console);
+	printed = 0;
+	printed_locked = 0;
+	/* the host, the cap and the number of tries */
+	sim->stats.max_retry_count = 3;
+	sim_host_full(sim);
+	sim->cap = sim->nr_in;
+	sim_step(sim);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_CANCELLED);
+	sim->cap = LONG_MAX;
+	sim->host = LONG_MAX;
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 10);
+	KUNIT_EXPECT_EQ(test, printed, 3);
+	/* Xen, the guest and what can never be */
+	sim_target(sim, SIM_PAGES - 4);
+	sim->faults.zero = true;
+	sim_step(sim);
+	sim_no_faults(sim);
+	sim->available = 0;
+	sim_step(sim);
+	sim->available = LONG_MAX;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 10);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, printed, 6);
+	/* pages that are quarantined */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	used = sim->lent[0];
+	get_page(used);
+	sim_return(sim, 0, 1);
+	put_page_testzero(used);
+	KUNIT_EXPECT_EQ(test, printed, 7);
+	sim->b.report.said = 0;
+	sim_target(sim, sim->stats.current_pages - HUGE);
+	sim->faults.tear_at = 1;
+	sim->faults.is_out_errno = -EOPNOTSUPP;
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.quarantined, 2);
+	sim_no_faults(sim);
+	KUNIT_EXPECT_EQ(test, printed, 8);
+	/* a guest out of memory */
+	balloon_oom_rescue(&sim->b);
+	KUNIT_EXPECT_EQ(test, printed, 9);
+	unregister_console(&lock_console);
+	KUNIT_EXPECT_EQ(test, printed_locked, 0);
 }
 
 static void step_names(struct kunit *test)
@@ -702,11 +870,11 @@ static void step_names(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < BALLOON_NR_STATES; i++)
-		KUNIT_EXPECT_NOT_NULL(test, xen_balloon_state_text(i));
+		KUNIT_EXPECT_NOT_NULL(test, balloon_report_state_text(i));
 	for (i = 0; i <= BALLOON_REFUSED_ADD; i++)
-		KUNIT_EXPECT_NOT_NULL(test, xen_balloon_refusal_text(i));
-	KUNIT_EXPECT_STREQ(test, xen_balloon_state_text(BALLOON_IDLE), "idle");
-	KUNIT_EXPECT_STREQ(test, xen_balloon_state_text(BALLOON_CANCELLED),
+		KUNIT_EXPECT_NOT_NULL(test, balloon_report_refusal_text(i));
+	KUNIT_EXPECT_STREQ(test, balloon_report_state_text(BALLOON_IDLE), "idle");
+	KUNIT_EXPECT_STREQ(test, balloon_report_state_text(BALLOON_CANCELLED),
 			   "cancelled");
 }
 
@@ -733,11 +901,11 @@ static void step_wait_online(struct kunit *test)
 	sim->hotplug = HUGE;
 	sim_target(sim, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
 	/* nothing happens, and nothing is added twice, until it is online */
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_WAIT_ONLINE);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_WAIT_ONLINE);
 	KUNIT_EXPECT_EQ(test, sim->not_online, HUGE);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
 	sim_online(sim);
@@ -754,8 +922,8 @@ static void step_add_fails(struct kunit *test)
 	/* what began is looked at again */
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
-	KUNIT_EXPECT_EQ(test, sim->b.error.err, -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.err, -ENOMEM);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(200));
 	/* a new target has nothing to do with it */
@@ -779,8 +947,8 @@ static void step_add_cap(struct kunit *test)
 	sim->cap = sim->nr_in;
 	sim_target(sim, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_CAP);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_CAP);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
 }
 #endif
@@ -805,7 +973,7 @@ static void step_unreachable_cap(struct kunit *test)
 	sim->cap = sim->nr_in;
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_ADD);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	expect_met(sim);
 }
@@ -818,18 +986,18 @@ static void step_unreachable_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 100), 0);
 	/* nothing was asked for that cannot be */
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 	/* and now something is */
 	sim_target(sim, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
-	KUNIT_EXPECT_EQ(test, sim->b.error.err, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.err, -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
-	sim->b.flags = 0;
+	sim->b.news.events = 0;
 	sim_return(sim, 0, 100);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
@@ -841,7 +1009,7 @@ static unsigned int comes_back;
 
 static bool not_possible(void)
 {
-	struct sim *sim = container_of(xen_balloon_instance(), struct sim, b);
+	struct sim *sim = container_of(balloon_instance(), struct sim, b);
 	unsigned int nr = comes_back;
 
 	comes_back = 0;
@@ -871,13 +1039,13 @@ static void step_unreachable_race(struct kunit *test)
 
 	/* whom nobody kicks, since the host was full, looks again by himself */
 	sim_host_full(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	sim->nr_lent = 0;
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
-	sim->b.flags = 0;
+	sim->b.news.events = 0;
 	comes_back = 8;
 	KUNIT_EXPECT_TRUE(test, !sim_step(sim) ||
-			  test_bit(BALLOON_KICKED, &sim->b.flags));
+			  test_bit(BALLOON_KICKED, &sim->b.news.events));
 	KUNIT_EXPECT_EQ(test, comes_back, 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 16);
 	sim_return(sim, 8, 8);
@@ -897,22 +1065,22 @@ static void step_adding_race(struct kunit *test)
 	sim->hotplug = HUGE;
 	sim->blocks_wait = true;
 	sim_target(sim, SIM_PAGES + HUGE);
-	sim->b.state = BALLOON_HOST_FULL;
-	sim->b.flags = 0;
+	sim->b.worker.refused = BALLOON_REFUSED_HOST;
+	sim->b.news.events = 0;
 	kunit_deactivate_static_stub(test, balloon_hotplug_possible);
 	kunit_activate_static_stub(test, balloon_hotplug_possible, possible);
 	comes_back = 8;
 	KUNIT_EXPECT_TRUE(test, !sim_step(sim) ||
-			  test_bit(BALLOON_KICKED, &sim->b.flags));
+			  test_bit(BALLOON_KICKED, &sim->b.news.events));
 	KUNIT_EXPECT_EQ(test, comes_back, 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
 	/* and what comes back while it is waited for wakes the worker */
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
-	sim->b.flags = 0;
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	sim->b.news.events = 0;
 	sim_return(sim, 8, 8);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	sim_target(sim, SIM_PAGES);
 	sim_settle(sim, 20);
 	expect_met(sim);
@@ -937,7 +1105,7 @@ static bool populate_meanwhile(void)
 {
 	if (populates) {
 		populates = false;
-		xen_balloon_step(xen_balloon_instance());
+		balloon_worker_step(balloon_instance());
 	}
 	return false;
 }
@@ -952,7 +1120,7 @@ static void step_adding_populated(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   populate_meanwhile);
 	populates = true;
-	balloon_blocks_work(&sim->b.blocks_work);
+	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_FALSE(test, populates);
 	KUNIT_EXPECT_GT(test, sim->stats.current_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->hotplug_want, 3 * HUGE);
@@ -969,24 +1137,24 @@ static void step_adding_late(struct kunit *test)
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
 	expect_met(sim);
-	balloon_blocks_work(&sim->b.blocks_work);
+	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
 	/* nor is there more of it than is wanted then */
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
-	balloon_blocks_work(&sim->b.blocks_work);
+	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 2 * HUGE);
 	/* who borrows may still want it */
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
 	sim_target(sim, SIM_PAGES);
 	sim->for_lending = true;
 	sim_settle(sim, 20);
-	balloon_blocks_work(&sim->b.blocks_work);
+	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 4 * HUGE);
 }
 #endif
@@ -995,16 +1163,15 @@ static void step_adding_late(struct kunit *test)
 static void step_unreachable_direct(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	bool was = xen_feature(XENFEAT_direct_mapped);
 
 	sim->hotplug = HUGE;
-	xen_features[XENFEAT_direct_mapped] = true;
+	sim_make_direct(sim, true);
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_settle(sim, 20);
-	xen_features[XENFEAT_direct_mapped] = was;
+	sim_make_direct(sim, false);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_ADD);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_ADD);
 	expect_met(sim);
 }
 
@@ -1016,10 +1183,10 @@ static void step_unreachable_host(struct kunit *test)
 	sim_host_full(sim);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
-	sim->b.flags = 0;
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
+	sim->b.news.events = 0;
 	sim_return(sim, 0, 16);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	sim->host = LONG_MAX;
 	sim_settle(sim, 20);
 	expect_met(sim);
@@ -1041,31 +1208,32 @@ static long count_and_take(unsigned int cmd)
 static void step_lender_was_faster(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	const struct balloon_ops *theirs = sim->b.ops;
+	const struct balloon_ops *theirs = sim->b.reservation.ops;
 	struct balloon_ops ops = *theirs;
 
 	sim_host_full(sim);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
 	ops.count = count_and_take;
-	sim->b.ops = &ops;
+	sim->b.reservation.ops = &ops;
 	/* Xen was not asked, so this was no try */
-	KUNIT_EXPECT_EQ(test, xen_balloon_step(&sim->b), 0);
+	sim->b.worker.retry_at = jiffies;
+	KUNIT_EXPECT_EQ(test, balloon_worker_step(&sim->b), 0);
 	KUNIT_EXPECT_EQ(test, sim->nr_lent, 16);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
-	sim->b.ops = theirs;
+	sim->b.reservation.ops = theirs;
 	sim_return(sim, 0, 16);
 }
 
 /* Somebody writes a target, or is out of memory, while a page is allocated. */
 static struct page *alloc_and_write(gfp_t gfp, unsigned int order)
 {
-	set_bit(BALLOON_NEW_TARGET, &xen_balloon_instance()->flags);
+	set_bit(BALLOON_NEW_TARGET, &balloon_instance()->news.events);
 	return order ? NULL : alloc_page(gfp);
 }
 
 static struct page *alloc_and_hold(gfp_t gfp, unsigned int order)
 {
-	atomic64_set(&xen_balloon_instance()->hold_until,
+	atomic64_set(&balloon_instance()->news.hold_until,
 		     get_jiffies_64() + 100 * HZ);
 	return order ? NULL : alloc_page(gfp);
 }
@@ -1082,10 +1250,10 @@ static void step_in_demand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 1);
 	sim->took_long = false;
-	kunit_activate_static_stub(test, xen_balloon_alloc, alloc_and_write);
+	kunit_activate_static_stub(test, balloon_mover_alloc, alloc_and_write);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 2);
-	kunit_activate_static_stub(test, xen_balloon_alloc, alloc_and_hold);
+	kunit_activate_static_stub(test, balloon_mover_alloc, alloc_and_hold);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 3);
 	/* a lender has the lock until it has all of them */
@@ -1111,20 +1279,20 @@ static void step_tidy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
 	delay = sim_step(sim);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_IDLE);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_IDLE);
 	KUNIT_EXPECT_GT(test, delay, 4L * HZ);
 	KUNIT_EXPECT_LE(test, delay, 5L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
 	/* to look again does not begin the wait anew */
-	sim->b.idle_since = jiffies - 5 * HZ;
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
-	KUNIT_EXPECT_EQ(test, sim->b.leaving, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	/* the next one may go as well */
-	KUNIT_EXPECT_FALSE(test, sim->b.blocks_stay);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.stay);
 }
 
 /* A block that stays is asked once, until there is a new target. */
@@ -1136,7 +1304,7 @@ static void step_tidy_refused(struct kunit *test)
 	sim->removable = true;
 	sim->remove_errno = -EBUSY;
 	sim_step(sim);
-	sim->b.idle_since = jiffies - 5 * HZ;
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
@@ -1156,16 +1324,16 @@ static void step_tidy_low(struct kunit *test)
 	sim_list_hole(sim, 0);
 	sim->removable = true;
 	/* not so soon after it grew */
-	sim->b.idle_since = jiffies - 50 * HZ;
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	sim_target(sim, SIM_PAGES + 1);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 1);
-	sim->b.floor = SIM_PAGES + 1;
+	sim->b.limits.floor = SIM_PAGES + 1;
 	sim_target(sim, SIM_PAGES - 1);
 	KUNIT_EXPECT_LE(test, sim_step(sim), 5L * HZ);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
-	sim->b.idle_since = jiffies - 5 * HZ;
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
@@ -1182,11 +1350,11 @@ static void step_tidy_nothing_left(struct kunit *test)
 	sim->removable = true;
 	sim->available = 0;
 	sim_target(sim, SIM_PAGES - 1);
-	sim->b.idle_since = jiffies - 5 * HZ;
-	atomic64_set(&sim->b.hold_until, get_jiffies_64() + 100 * HZ);
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
+	atomic64_set(&sim->b.news.hold_until, get_jiffies_64() + 100 * HZ);
 	KUNIT_EXPECT_GT(test, sim_step(sim), 90L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
-	atomic64_set(&sim->b.hold_until, 0);
+	atomic64_set(&sim->b.news.hold_until, 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	/* and that was no try in vain */
@@ -1202,13 +1370,13 @@ static void step_tidy_hold(struct kunit *test)
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
 	sim->removable = true;
 	sim_step(sim);
-	sim->b.idle_since = jiffies - 50 * HZ;
-	atomic64_set(&sim->b.hold_until, get_jiffies_64() + 100 * HZ);
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
+	atomic64_set(&sim->b.news.hold_until, get_jiffies_64() + 100 * HZ);
 	delay = sim_step(sim);
 	KUNIT_EXPECT_GT(test, delay, 90L * HZ);
 	KUNIT_EXPECT_LE(test, delay, 100L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
-	atomic64_set(&sim->b.hold_until, 0);
+	atomic64_set(&sim->b.news.hold_until, 0);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 }
@@ -1223,36 +1391,36 @@ static void step_follows_meanwhile(struct kunit *test)
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
 	sim->removable = true;
 	sim_step(sim);
-	sim->b.idle_since = jiffies - 50 * HZ;
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	sim->blocks_wait = true;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks_busy);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
 	/* nobody waits for somebody to set online what is going */
-	mutex_lock(&sim->b.lock);
+	mutex_lock(&sim->b.pages.lock);
 	gone = balloon_pages_take_huge(&sim->b.pages);
-	sim->b.leaving = HUGE;
-	mutex_unlock(&sim->b.lock);
+	sim->b.pages.leaving = HUGE;
+	mutex_unlock(&sim->b.pages.lock);
 	KUNIT_ASSERT_NOT_NULL(test, gone);
 	balloon_set_new_target(SIM_PAGES + HUGE);
-	while (!xen_balloon_step(&sim->b))
+	while (!balloon_worker_step(&sim->b))
 		;
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
-	mutex_lock(&sim->b.lock);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
+	mutex_lock(&sim->b.pages.lock);
 	balloon_pages_add(&sim->b.pages, gone, HUGE);
-	sim->b.leaving = 0;
-	mutex_unlock(&sim->b.lock);
+	sim->b.pages.leaving = 0;
+	mutex_unlock(&sim->b.pages.lock);
 	sim_target(sim, SIM_PAGES);
-	sim->b.flags = 0;
-	balloon_blocks_work(&sim->b.blocks_work);
+	sim->b.news.events = 0;
+	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
-	KUNIT_EXPECT_FALSE(test, sim->b.blocks_busy);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 
 	sim_target(sim, SIM_PAGES);
@@ -1264,15 +1432,15 @@ static void step_follows_meanwhile(struct kunit *test)
 	sim->auto_online = true;
 	sim_target(sim, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
-	/* also where the host was full: what comes back is not waited for then */
-	sim->b.state = BALLOON_HOST_FULL;
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
+	/* also where the host was full before */
+	sim->b.worker.refused = BALLOON_REFUSED_HOST;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
 	expect_met(sim);
-	balloon_blocks_work(&sim->b.blocks_work);
+	balloon_blocks_work(&sim->b.blocks.work);
 	sim->blocks_wait = false;
 	sim_target(sim, SIM_PAGES + HUGE);
 	sim_settle(sim, 20);
@@ -1284,16 +1452,16 @@ static void step_hibernates_not(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim->b.blocks_busy = true;
-	KUNIT_EXPECT_EQ(test, balloon_hibernation(NULL, PM_HIBERNATION_PREPARE,
+	sim->b.blocks.busy = true;
+	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE,
 						  NULL),
 			notifier_from_errno(-EBUSY));
-	KUNIT_EXPECT_FALSE(test, sim->b.hibernating);
-	sim->b.blocks_busy = false;
-	KUNIT_EXPECT_EQ(test, balloon_hibernation(NULL, PM_HIBERNATION_PREPARE,
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.hibernating);
+	sim->b.blocks.busy = false;
+	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE,
 						  NULL), NOTIFY_OK);
-	KUNIT_EXPECT_TRUE(test, sim->b.hibernating);
-	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.hibernating);
+	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_HIBERNATION, NULL);
 }
 
 /* While the guest hibernates, blocks stay as they are. */
@@ -1303,20 +1471,20 @@ static void step_hibernates(struct kunit *test)
 
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
 	sim->removable = true;
-	sim->b.idle_since = jiffies - 50 * HZ;
-	balloon_hibernation(NULL, PM_HIBERNATION_PREPARE, NULL);
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
+	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE, NULL);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
-	balloon_hibernation(NULL, PM_POST_HIBERNATION, NULL);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_HIBERNATION, NULL);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 
 	sim->hotplug = HUGE;
-	balloon_hibernation(NULL, PM_RESTORE_PREPARE, NULL);
+	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_RESTORE_PREPARE, NULL);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
-	KUNIT_EXPECT_EQ(test, sim->b.state, BALLOON_ADDING);
-	KUNIT_EXPECT_EQ(test, sim->b.error.what, BALLOON_REFUSED_NOT);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
 	/* nor for a lender */
@@ -1324,9 +1492,9 @@ static void step_hibernates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
 	sim_return(sim, 0, 1);
-	sim->b.flags = 0;
-	balloon_hibernation(NULL, PM_POST_RESTORE, NULL);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.flags));
+	sim->b.news.events = 0;
+	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_RESTORE, NULL);
+	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	sim->auto_online = true;
 	sim_settle(sim, 20);
 	expect_met(sim);
@@ -1339,7 +1507,7 @@ static void step_tidy_pv(struct kunit *test)
 
 	sim_make_pv(sim);
 	sim->removable = true;
-	sim->b.idle_since = jiffies - 50 * HZ;
+	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
 }
@@ -1370,7 +1538,7 @@ static void step_added_first(struct kunit *test)
 	/* for less than 2 MiB none is looked for */
 	sim_target(sim, SIM_PAGES - HUGE + 1);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
 	sim_target(sim, SIM_PAGES);
 	sim_settle(sim, 20);
 	/* the allocator has no part in it */
@@ -1389,9 +1557,9 @@ static void step_added_first(struct kunit *test)
 /* Somebody runs out of memory when the step has been planned. */
 static unsigned long then_out_of_memory(void)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 
-	atomic64_set(&b->hold_until, get_jiffies_64() + 100 * HZ);
+	atomic64_set(&b->news.hold_until, get_jiffies_64() + 100 * HZ);
 	return LONG_MAX;
 }
 
@@ -1402,8 +1570,8 @@ static void step_added_in_demand(struct kunit *test)
 	struct page *page = added_piece(sim);
 
 	__free_pages(page, PIECE_ORDER);
-	kunit_deactivate_static_stub(test, xen_balloon_available);
-	kunit_activate_static_stub(test, xen_balloon_available,
+	kunit_deactivate_static_stub(test, balloon_mover_available);
+	kunit_activate_static_stub(test, balloon_mover_available,
 				   then_out_of_memory);
 	/* the allocator would give it, too */
 	sim->faults.alloc_at = 0;
@@ -1474,7 +1642,7 @@ static void step_added_lent(struct kunit *test)
 
 	__free_pages(page, PIECE_ORDER);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
 	sim_return(sim, 0, HUGE);
 }
 
@@ -1487,11 +1655,11 @@ static void step_added_pv(struct kunit *test)
 	sim_make_pv(sim);
 	page = added_piece(sim);
 	__free_pages(page, PIECE_ORDER);
-	sim->b.added_pfn = ULONG_MAX - 1;
+	sim->b.mover.added_pfn = ULONG_MAX - 1;
 	sim_target(sim, SIM_PAGES - HUGE);
 	sim_settle(sim, 20);
 	/* a new target has the search begin anew, and it did not begin */
-	KUNIT_EXPECT_EQ(test, sim->b.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
 }
 #endif /* CONFIG_CONTIG_ALLOC */
 
@@ -1525,21 +1693,21 @@ static void step_real_memory(struct kunit *test)
 	bool fewer = false;
 	struct page *page;
 
-	kunit_deactivate_static_stub(test, xen_balloon_available);
-	kunit_deactivate_static_stub(test, xen_balloon_free_blocks);
-	kunit_deactivate_static_stub(test, xen_balloon_alloc);
-	KUNIT_EXPECT_GT(test, xen_balloon_available(), 0);
-	KUNIT_EXPECT_LT(test, xen_balloon_available(), totalram_pages());
-	blocks = xen_balloon_free_blocks();
+	kunit_deactivate_static_stub(test, balloon_mover_available);
+	kunit_deactivate_static_stub(test, balloon_mover_free_blocks);
+	kunit_deactivate_static_stub(test, balloon_mover_alloc);
+	KUNIT_EXPECT_GT(test, balloon_mover_available(), 0);
+	KUNIT_EXPECT_LT(test, balloon_mover_available(), totalram_pages());
+	blocks = balloon_mover_free_blocks();
 	KUNIT_EXPECT_LT(test, blocks * HUGE, totalram_pages());
 	/* nothing is split for the largest there is; but others free some, too */
 	while (tries-- && !fewer) {
-		blocks = xen_balloon_free_blocks();
-		page = xen_balloon_alloc(GFP_KERNEL | __GFP_NOWARN,
+		blocks = balloon_mover_free_blocks();
+		page = balloon_mover_alloc(GFP_KERNEL | __GFP_NOWARN,
 					 MAX_PAGE_ORDER);
 		if (!page)
 			return;
-		fewer = xen_balloon_free_blocks() + most <= blocks;
+		fewer = balloon_mover_free_blocks() + most <= blocks;
 		__free_pages(page, MAX_PAGE_ORDER);
 	}
 	KUNIT_EXPECT_TRUE(test, fewer);
@@ -1580,6 +1748,10 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_backoff),
 	KUNIT_CASE(step_cancelled),
 	KUNIT_CASE(step_said_once),
+	KUNIT_CASE(step_too_early),
+	KUNIT_CASE(step_too_early_low),
+	KUNIT_CASE(step_state_met),
+	KUNIT_CASE(step_prints_unlocked),
 	KUNIT_CASE(step_names),
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 	KUNIT_CASE(step_add),

@@ -16,6 +16,7 @@
 #include <xen/mem-reservation.h>
 
 #include "sim.h"
+#include "sysfs.h"
 
 #ifdef CONFIG_XEN_BALLOON
 
@@ -28,7 +29,7 @@ static struct device_attribute *find(struct kunit *test, const char *group,
 	const struct attribute_group **g;
 	struct attribute **attr;
 
-	for (g = balloon_groups; *g; g++) {
+	for (g = balloon_sysfs_groups; *g; g++) {
 		if (strcmp((*g)->name ?: "", group))
 			continue;
 		for (attr = (*g)->attrs; *attr; attr++) {
@@ -108,10 +109,10 @@ static void sysfs_nonsense(struct kunit *test)
 	/* octal, as it begins with 0 */
 	KUNIT_EXPECT_EQ(test, store(test, "target_kb", "08"), -EINVAL);
 	KUNIT_EXPECT_MEMEQ(test, &sim->stats, &before, sizeof(before));
-	KUNIT_EXPECT_EQ(test, sim->b.floor, 0);
-	KUNIT_EXPECT_EQ(test, sim->b.max_lent, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.limits.floor, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.limits.max_lent, 0);
 	/* and nobody was woken for it */
-	KUNIT_EXPECT_EQ(test, sim->b.flags, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.news.events, 0);
 }
 
 static void sysfs_too_much(struct kunit *test)
@@ -141,7 +142,7 @@ static void sysfs_too_much(struct kunit *test)
 					    "99999999999999999999"), -ERANGE);
 	}
 	KUNIT_EXPECT_MEMEQ(test, &sim->stats, &before, sizeof(before));
-	KUNIT_EXPECT_EQ(test, sim->b.flags, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.news.events, 0);
 }
 
 /* --- targets ------------------------------------------------------------------------ */
@@ -152,12 +153,12 @@ static void expect_target(struct kunit *test, const char *name,
 {
 	struct sim *sim = test->priv;
 
-	sim->b.flags = 0;
+	sim->b.news.events = 0;
 	KUNIT_EXPECT_EQ_MSG(test, store(test, name, text), strlen(text),
 			    "%s: %s", name, text);
 	KUNIT_EXPECT_EQ_MSG(test, sim->stats.target_pages, pages,
 			    "%s: %s", name, text);
-	KUNIT_EXPECT_EQ(test, sim->b.flags,
+	KUNIT_EXPECT_EQ(test, sim->b.news.events,
 			BIT(BALLOON_KICKED) | BIT(BALLOON_NEW_TARGET));
 	expect_number(test, "", "target_kb", pages * PAGE_KIB);
 	expect_number(test, "", "target", (u64)pages * PAGE_SIZE);
@@ -187,7 +188,7 @@ static void sysfs_target(struct kunit *test)
 /* The largest target is where memory ends. */
 static void sysfs_largest(struct kunit *test)
 {
-	unsigned long long most = balloon_most_pages();
+	unsigned long long most = balloon_hotplug_most_pages();
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", most * PAGE_KIB);
@@ -218,7 +219,7 @@ static void sysfs_capable(struct kunit *test)
 	revert_creds(old);
 	put_cred(cred);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
-	KUNIT_EXPECT_EQ(test, sim->b.flags, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.news.events, 0);
 }
 
 /* --- numbers ------------------------------------------------------------------------ */
@@ -227,8 +228,10 @@ static void expect_kicked(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	KUNIT_EXPECT_EQ(test, sim->b.flags, BIT(BALLOON_KICKED));
-	sim->b.flags = 0;
+	/* what failed before may work now */
+	KUNIT_EXPECT_EQ(test, sim->b.news.events,
+			BIT(BALLOON_KICKED) | BIT(BALLOON_RETRY));
+	sim->b.news.events = 0;
 }
 
 static void sysfs_numbers(struct kunit *test)
@@ -237,12 +240,12 @@ static void sysfs_numbers(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, store(test, "min_kb", "65536\n"), 6);
 	expect_kicked(test);
-	KUNIT_EXPECT_EQ(test, sim->b.floor, SZ_64M / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, sim->b.limits.floor, SZ_64M / PAGE_SIZE);
 	expect_number(test, "", "min_kb", 65536);
 
 	KUNIT_EXPECT_EQ(test, store(test, "max_lent_kb", "1024"), 4);
 	expect_kicked(test);
-	KUNIT_EXPECT_EQ(test, sim->b.max_lent, SZ_1M / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, sim->b.limits.max_lent, SZ_1M / PAGE_SIZE);
 	expect_number(test, "", "max_lent_kb", 1024);
 
 	KUNIT_EXPECT_EQ(test, store(test, "max_schedule_delay", "32\n"), 3);
@@ -255,13 +258,12 @@ static void sysfs_numbers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.max_retry_count, 16);
 	expect_number(test, "", "max_retry_count", 16);
 
-	sim->stats.schedule_delay = 4;
 	sim->stats.retry_count = 7;
 	expect_number(test, "", "schedule_delay", 4);
 	expect_number(test, "", "retry_count", 7);
-	sim->b.quarantined = 3;
+	sim->b.pages.quarantined = 3;
 	expect_number(test, "info", "quarantined_kb", 3 * PAGE_KIB);
-	sim->b.quarantined = 0;
+	sim->b.pages.quarantined = 0;
 	expect_number(test, "info", "current_kb", SIM_PAGES * PAGE_KIB);
 	sim->stats.balloon_high = 5;
 	expect_number(test, "info", "high_kb", 5 * PAGE_KIB);
@@ -338,10 +340,10 @@ static void sysfs_states(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(words), BALLOON_NR_STATES);
 	for (i = 0; i < BALLOON_NR_STATES; i++) {
-		sim->b.state = i;
+		sim->b.report.state = i;
 		expect_shown(test, "info", "state", words[i]);
 	}
-	sim->b.state = BALLOON_IDLE;
+	sim->b.report.state = BALLOON_IDLE;
 }
 
 static void sysfs_errors(struct kunit *test)
@@ -360,7 +362,7 @@ static void sysfs_errors(struct kunit *test)
 
 	expect_shown(test, "info", "last_error", "none\n");
 	for (what = BALLOON_REFUSED_CAP; what < ARRAY_SIZE(texts); what++) {
-		sim->b.error = (struct balloon_error){
+		sim->b.report.error = (struct balloon_error){
 			.what = what,
 			.err = -ENOMEM,
 			.nr_pages = 10,
@@ -444,8 +446,8 @@ static int xenbus_init_test(struct kunit *test)
 	said_max = NULL;
 	said_old_max = NULL;
 	offset_counts = true;
-	kunit_activate_static_stub(test, balloon_read_key, say);
-	kunit_activate_static_stub(test, balloon_has_offset, has_offset);
+	kunit_activate_static_stub(test, balloon_xenbus_read, say);
+	kunit_activate_static_stub(test, balloon_xenbus_has_offset, has_offset);
 	return ret;
 }
 
@@ -455,9 +457,9 @@ static bool fire(struct kunit *test, const char *target)
 	struct sim *sim = test->priv;
 
 	said_target = target;
-	sim->b.flags = 0;
-	balloon_target_changed(NULL, "memory/target", "");
-	return sim->b.flags;
+	sim->b.news.events = 0;
+	balloon_xenbus_target_changed(NULL, "memory/target", "");
+	return sim->b.news.events;
 }
 
 static void xenbus_nonsense(struct kunit *test)
@@ -474,18 +476,18 @@ static void xenbus_nonsense(struct kunit *test)
 	/* toolstacks write decimals */
 	KUNIT_EXPECT_FALSE(test, fire(test, "0x10"));
 	KUNIT_EXPECT_FALSE(test, fire(test, "1K"));
-	KUNIT_EXPECT_TRUE(test, sim->b.target_bad);
+	KUNIT_EXPECT_TRUE(test, sim->b.toolstack.target_bad);
 	/* no key is no error */
-	sim->b.target_bad = false;
+	sim->b.toolstack.target_bad = false;
 	KUNIT_EXPECT_FALSE(test, fire(test, NULL));
-	KUNIT_EXPECT_FALSE(test, sim->b.target_bad);
-	kunit_deactivate_static_stub(test, balloon_read_key);
-	kunit_activate_static_stub(test, balloon_read_key, say_nothing);
+	KUNIT_EXPECT_FALSE(test, sim->b.toolstack.target_bad);
+	kunit_deactivate_static_stub(test, balloon_xenbus_read);
+	kunit_activate_static_stub(test, balloon_xenbus_read, say_nothing);
 	KUNIT_EXPECT_FALSE(test, fire(test, "1024"));
-	KUNIT_EXPECT_TRUE(test, sim->b.target_bad);
+	KUNIT_EXPECT_TRUE(test, sim->b.toolstack.target_bad);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
 	/* the offset is of a target, and there was none */
-	KUNIT_EXPECT_FALSE(test, sim->b.offset_known);
+	KUNIT_EXPECT_FALSE(test, sim->b.toolstack.offset_known);
 }
 
 static void expect_fired(struct kunit *test, const char *target,
@@ -495,9 +497,9 @@ static void expect_fired(struct kunit *test, const char *target,
 
 	KUNIT_EXPECT_TRUE(test, fire(test, target));
 	KUNIT_EXPECT_EQ_MSG(test, sim->stats.target_pages, pages, "%s", target);
-	KUNIT_EXPECT_EQ(test, sim->b.flags,
+	KUNIT_EXPECT_EQ(test, sim->b.news.events,
 			BIT(BALLOON_KICKED) | BIT(BALLOON_NEW_TARGET));
-	KUNIT_EXPECT_FALSE(test, sim->b.target_bad);
+	KUNIT_EXPECT_FALSE(test, sim->b.toolstack.target_bad);
 }
 
 static void xenbus_target(struct kunit *test)
@@ -531,12 +533,12 @@ static void xenbus_absurd_offset(struct kunit *test)
 
 	said_max = kib(test, 2 * SIM_PAGES);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
-	KUNIT_EXPECT_EQ(test, sim->b.offset, 0);
-	sim->b.offset_known = false;
+	KUNIT_EXPECT_EQ(test, sim->b.toolstack.offset, 0);
+	sim->b.toolstack.offset_known = false;
 	said_max = kib(test, 2 * SIM_PAGES - 1);
 	expect_fired(test, kib(test, SIM_PAGES), 1);
 	/* a first target of nothing needs no offset to be nothing */
-	sim->b.offset_known = false;
+	sim->b.toolstack.offset_known = false;
 	said_max = kib(test, SIM_PAGES);
 	expect_fired(test, "0", 0);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
@@ -550,7 +552,7 @@ static void xenbus_offset(struct kunit *test)
 	said_max = kib(test, SIM_PAGES + 1000);
 	said_old_max = kib(test, SIM_PAGES + 1);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES - 1000);
-	KUNIT_EXPECT_EQ(test, sim->b.offset, 1000);
+	KUNIT_EXPECT_EQ(test, sim->b.toolstack.offset, 1000);
 	/* xl mem-max, and a restore */
 	said_max = kib(test, SIM_PAGES + 5000);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES - 1000);
@@ -584,23 +586,23 @@ static void xenbus_offset_bad(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(nonsense); i++) {
-		sim->b.offset_known = false;
+		sim->b.toolstack.offset_known = false;
 		said_max = nonsense[i];
 		expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
 	}
 	/* the other name helps */
-	sim->b.offset_known = false;
+	sim->b.toolstack.offset_known = false;
 	said_old_max = kib(test, SIM_PAGES + 10);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES - 10);
 	/* neither is there: said once, and 0 for ever */
-	sim->b.offset_known = false;
+	sim->b.toolstack.offset_known = false;
 	said_max = NULL;
 	said_old_max = NULL;
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
 	said_max = kib(test, SIM_PAGES + 10);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
 	/* less than the guest has */
-	sim->b.offset_known = false;
+	sim->b.toolstack.offset_known = false;
 	said_max = kib(test, SIM_PAGES - 10);
 	expect_fired(test, kib(test, SIM_PAGES), SIM_PAGES);
 }

@@ -29,7 +29,7 @@ static int work(void *data)
 	int ret;
 
 	current->kunit_test = sim->test;
-	ret = balloon_worker(&sim->b);
+	ret = balloon_worker_thread(&sim->b);
 	current->kunit_test = NULL;
 	return ret;
 }
@@ -44,14 +44,14 @@ static struct task_struct *start_worker(struct sim *sim)
 
 static bool met(struct sim *sim)
 {
-	return !xen_balloon_shortfall(&sim->b) &&
-	       READ_ONCE(sim->b.state) == BALLOON_IDLE;
+	return !balloon_pages_shortfall(&sim->b.pages) &&
+	       READ_ONCE(sim->b.report.state) == BALLOON_IDLE;
 }
 
 static void expect_met(struct sim *sim)
 {
 	KUNIT_EXPECT_TRUE(sim->test,
-			  wait_event_timeout(sim->b.moved_wq, met(sim),
+			  wait_event_timeout(sim->b.news.moved, met(sim),
 					     PATIENCE));
 }
 
@@ -84,7 +84,7 @@ static int sleeper_woken(struct wait_queue_entry *entry, unsigned int mode,
 	struct sleeper *sleeper = container_of(entry, struct sleeper, entry);
 
 	sleeper->woken++;
-	if (READ_ONCE(sleeper->b->flags) != sleeper->why)
+	if (READ_ONCE(sleeper->b->news.events) != sleeper->why)
 		sleeper->in_vain++;
 	return 0;
 }
@@ -96,14 +96,14 @@ static void threads_kick(struct kunit *test)
 	struct sleeper sleeper = { .b = &sim->b };
 
 	init_waitqueue_func_entry(&sleeper.entry, sleeper_woken);
-	add_wait_queue(&sim->b.wq, &sleeper.entry);
-	sim->b.flags = 0;
+	add_wait_queue(&sim->b.news.worker, &sleeper.entry);
+	sim->b.news.events = 0;
 	sleeper.why = BIT(BALLOON_KICKED);
-	xen_balloon_kick(&sim->b);
-	sim->b.flags = 0;
+	balloon_news_kick(&sim->b.news);
+	sim->b.news.events = 0;
 	sleeper.why |= BIT(BALLOON_NEW_TARGET);
 	balloon_set_new_target(SIM_PAGES);
-	remove_wait_queue(&sim->b.wq, &sleeper.entry);
+	remove_wait_queue(&sim->b.news.worker, &sleeper.entry);
 	KUNIT_EXPECT_EQ(test, sleeper.woken, 2);
 	KUNIT_EXPECT_EQ(test, sleeper.in_vain, 0);
 }
@@ -119,8 +119,8 @@ static void threads_worker_waits(struct kunit *test)
 	sim->host = 0;
 	task = start_worker(sim);
 	balloon_set_new_target(SIM_PAGES + HUGE);
-	wait_event_timeout(sim->b.moved_wq,
-			   READ_ONCE(sim->b.state) == BALLOON_HOST_FULL,
+	wait_event_timeout(sim->b.news.moved,
+			   READ_ONCE(sim->b.report.state) == BALLOON_HOST_FULL,
 			   PATIENCE);
 	calls = READ_ONCE(sim->calls);
 	msleep(500);
@@ -132,31 +132,34 @@ static void threads_worker_waits(struct kunit *test)
 	sim_check(sim);
 }
 
-/* Who is asked to stand still gives first what it has to give, for a while. */
+/* A worker that is asked to stand still inflates first, for a while. */
 static void threads_freeze(struct kunit *test)
 {
 	struct sim *sim = test->priv;
+	struct balloon_worker *w = &sim->b.worker;
 	unsigned long asked = jiffies - HZ;
 
-	/* not asked: it is noted when */
-	sim->b.state = BALLOON_INFLATING;
-	KUNIT_EXPECT_FALSE(test, balloon_gives_first(&sim->b, &asked));
+	/* not asked: the time is noted */
+	w->last = BALLOON_NEXT_INFLATE;
+	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
 	KUNIT_EXPECT_LT(test, jiffies - asked, (unsigned long)HZ);
 	sim->freezing = true;
 	asked = jiffies;
-	KUNIT_EXPECT_TRUE(test, balloon_gives_first(&sim->b, &asked));
-	/* nothing but giving is worth anybody's time */
-	sim->b.state = BALLOON_DEFLATING;
-	KUNIT_EXPECT_FALSE(test, balloon_gives_first(&sim->b, &asked));
-	sim->b.state = BALLOON_GUEST_LOW;
-	KUNIT_EXPECT_FALSE(test, balloon_gives_first(&sim->b, &asked));
+	KUNIT_EXPECT_TRUE(test, balloon_worker_gives_first(&sim->b, &asked));
+	/* nothing but inflating is worth anybody's time */
+	w->last = BALLOON_NEXT_DEFLATE;
+	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
+	w->last = BALLOON_NEXT_SPARE_NONE;
+	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
+	w->last = BALLOON_NEXT_INFLATE;
+	w->refused = BALLOON_REFUSED_RELEASE;
+	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
+	w->refused = BALLOON_REFUSED_NOT;
 	/* three quarters of a second, and no longer */
-	sim->b.state = BALLOON_INFLATING;
 	asked = jiffies - HZ / 4;
-	KUNIT_EXPECT_TRUE(test, balloon_gives_first(&sim->b, &asked));
+	KUNIT_EXPECT_TRUE(test, balloon_worker_gives_first(&sim->b, &asked));
 	asked = jiffies - 3 * HZ / 4 - 1;
-	KUNIT_EXPECT_FALSE(test, balloon_gives_first(&sim->b, &asked));
-	sim->b.state = BALLOON_IDLE;
+	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
 }
 
 /* Asked to stand still in the middle of a run it gets there all the same. */
@@ -242,7 +245,7 @@ static void beside(struct kunit *test)
 	for (i = 0; i < BORROWERS; i++) {
 		while (!completion_done(&who[i].done) && !sim->failed) {
 			sim_target(sim, SIM_PAGES - n++ * 37 % (3 * HUGE));
-			while (!xen_balloon_step(&sim->b) && !sim->failed)
+			while (!balloon_worker_step(&sim->b) && !sim->failed)
 				cond_resched();
 			fsleep(1000);
 		}
@@ -288,7 +291,7 @@ static int online_late(void *data)
 	current->kunit_test = sim->test;
 	msleep(300);
 	sim_online(sim);
-	wake_up_all(&sim->b.moved_wq);
+	wake_up_all(&sim->b.news.moved);
 	while (!kthread_should_stop())
 		fsleep(1000);
 	current->kunit_test = NULL;

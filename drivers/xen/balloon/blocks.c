@@ -1,289 +1,317 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Xen balloon driver: memory blocks that come and go, and their pages
+ * Xen balloon driver: memory blocks that come and go
+ */
+
+/**
+ * DOC: blocks
+ *
+ * Memory blocks are added and removed under locks of the memory hotplug core.  An
+ * administrator may hold such a lock for long, by setting a block offline that is
+ * in use.  So the blocks task adds and removes blocks, without a lock of the
+ * balloon.  The worker, borrowers and a rescue go on meanwhile.  At its end the
+ * blocks task kicks the worker.
+ *
+ * Hibernation takes the same locks before it asks the worker to stand still.  So
+ * the blocks task is not started from before that until hibernation is over.
  */
 
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/lockdep.h>
-#include <linux/memory_hotplug.h>
 #include <linux/suspend.h>
-#include <linux/workqueue.h>
-
-#include "internal.h"
 
 #include <trace/events/xen_balloon.h>
 
-/* How long who hibernates waits for blocks that are being added or removed. */
+#include "blocks.h"
+
+/* Hibernation waits no longer than this for the blocks task. */
 #define BLOCKS_TIME	(10 * HZ)
 
 static struct workqueue_struct *blocks_wq;
 
-/* An instance has one of these going at a time, see blocks_busy. */
-VISIBLE_IF_KUNIT int balloon_blocks_queue(struct xen_balloon *b)
+/* Start the blocks task, which a test replaces. */
+VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
 {
-	BALLOON_STUB(balloon_blocks_queue, b);
-	/* not yet, or there was no memory for it at boot */
+	BALLOON_STUB(balloon_blocks_queue, blocks);
+	/* too early in the boot, or the boot had no memory for the queue */
 	if (!blocks_wq)
 		return -ENOMEM;
-	queue_work(blocks_wq, &b->blocks_work);
+	queue_work(blocks_wq, &blocks->work);
 	return 0;
 }
 
-/* Context: batch_lock is held. */
-static int begin_blocks(struct xen_balloon *b, unsigned long nr_pages)
+static void set_busy(struct balloon_blocks *blocks, bool busy)
+{
+	blocks->mover->spare_added = busy;
+	WRITE_ONCE(blocks->busy, busy);
+}
+
+static int begin(struct balloon_blocks *blocks, unsigned long nr_pages)
 {
 	int ret;
 
-	lockdep_assert_held(&b->batch_lock);
-	if (b->hibernating || b->blocks_busy)
+	lockdep_assert_held(&blocks->mover->lock);
+	if (balloon_blocks_fixed(blocks))
 		return -EBUSY;
-	WRITE_ONCE(b->blocks_want, nr_pages);
-	WRITE_ONCE(b->blocks_busy, true);
-	ret = balloon_blocks_queue(b);
+	WRITE_ONCE(blocks->want, nr_pages);
+	set_busy(blocks, true);
+	ret = balloon_blocks_queue(blocks);
 	if (ret)
-		b->blocks_busy = false;
+		set_busy(blocks, false);
 	return ret;
 }
 
 /**
- * xen_balloon_add_memory - begin to add memory blocks, with nothing behind them
- * @b: the instance
+ * balloon_blocks_add - begin to add memory blocks, with no memory behind them
+ * @blocks: the blocks
  * @want: pages, at least one
  *
- * When it has ended moved_wq is woken and the worker kicked, and blocks_err says
- * what was in the way, if nothing was added.
+ * At its end the blocks task wakes all who wait for pages and kicks the worker;
+ * balloon_blocks_take_error() tells why nothing was added.
  *
- * Context: batch_lock is held.
+ * Context: the mover's lock is held.
  * Return: 0; -EBUSY while the guest hibernates, or blocks are being added or
  * removed; -ENOMEM.
  */
-int xen_balloon_add_memory(struct xen_balloon *b, unsigned long want)
+int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
 {
-	return begin_blocks(b, want);
+	return begin(blocks, want);
 }
 
 /**
- * xen_balloon_remove_memory - begin to remove a memory block with nothing in it
- * @b: the instance
+ * balloon_blocks_remove - begin to remove a memory block with no memory in it
+ * @blocks: the blocks
  *
- * At its end the worker is kicked.  One that stays is not tried again until a
- * target is written.
+ * At its end the blocks task kicks the worker.  After a failure no block is tried
+ * until a target is written.
  *
- * Context: batch_lock is held.
- * Return: as with xen_balloon_add_memory().
+ * Context: the mover's lock is held.
+ * Return: as with balloon_blocks_add().
  */
-int xen_balloon_remove_memory(struct xen_balloon *b)
+int balloon_blocks_remove(struct balloon_blocks *blocks)
 {
-	b->blocks_stay = true;
-	return begin_blocks(b, 0);
+	blocks->stay = true;
+	return begin(blocks, 0);
 }
 
-/* Struct pages that the target lacks, beside those that are being added: whether
- * some of these are populated by now makes no difference.
+/**
+ * balloon_blocks_begin - forget what failed on the way to an earlier target
+ * @blocks: the blocks
+ *
+ * Context: the mover's lock is held.
  */
-static long lacking(struct xen_balloon *b)
+void balloon_blocks_begin(struct balloon_blocks *blocks)
 {
-	struct balloon_stats *stats = b->stats;
+	blocks->stay = false;
+	blocks->err = 0;
+}
+
+/**
+ * balloon_blocks_take_error - learn why the blocks task added nothing
+ * @blocks: the blocks
+ *
+ * Context: the mover's lock is held.
+ * Return: a negative errno; 0 where the task added memory, or where the error was
+ * taken before.
+ */
+int balloon_blocks_take_error(struct balloon_blocks *blocks)
+{
+	int err = blocks->err;
+
+	blocks->err = 0;
+	return err;
+}
+
+/**
+ * balloon_blocks_can_grow - whether the guest can have more than it booted with
+ * @blocks: the blocks
+ *
+ * Return: false where the kernel cannot add memory, or where the domain has its
+ * own frames only.
+ */
+bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
+{
+	return balloon_hotplug_possible() &&
+	       !blocks->mover->reservation->ops->keeps_frames;
+}
+
+/**
+ * balloon_blocks_can_shrink - whether a block with no memory in it can be removed
+ * @blocks: the blocks
+ *
+ * Return: false also where the removal of a block failed, until a target is
+ * written.
+ */
+bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks)
+{
+	return !blocks->mover->reservation->ops->keeps_blocks &&
+	       !blocks->stay && balloon_hotplug_removable();
+}
+
+/* --- the blocks task ---------------------------------------------------- */
+
+/* Count the struct pages that the target lacks, beside those that are being added.
+ * Whether some of those are populated by now makes no difference.
+ */
+static long lacking(struct balloon_pages *bp)
+{
+	struct balloon_stats *stats = bp->stats;
 	long pages;
 
-	mutex_lock(&b->lock);
+	mutex_lock(&bp->lock);
 	pages = READ_ONCE(stats->target_pages) + stats->target_unpopulated +
-		b->quarantined - stats->total_pages;
-	mutex_unlock(&b->lock);
+		bp->quarantined - stats->total_pages;
+	mutex_unlock(&bp->lock);
 	return pages;
 }
 
-/* Pages, or a negative errno.  The first block is added by itself: that may wait
- * for locks, and what the guest can spare, and should have, be another afterwards.
+/* Add blocks; return pages, or a negative errno.  The first block is added by
+ * itself.  That may wait for locks, and afterwards the guest may be able to spare,
+ * and supposed to hold, another amount of memory.
  */
-static long add_blocks(struct xen_balloon *b, unsigned long want)
+static long add_blocks(struct balloon_mover *mover, unsigned long want)
 {
+	const struct balloon_ops *ops = mover->reservation->ops;
 	long added, more = 0;
 
-	added = balloon_hotplug_add(b->ops, 1, xen_balloon_available());
+	added = balloon_hotplug_add(ops, 1, balloon_mover_available());
 	if (!balloon_hotplug_for_lending())
-		want = clamp_t(long, lacking(b), 0, want);
+		want = clamp_t(long, lacking(mover->pages), 0, want);
 	if (added > 0 && added < want)
-		more = balloon_hotplug_add(b->ops, want - added,
-					   xen_balloon_available());
+		more = balloon_hotplug_add(ops, want - added,
+					   balloon_mover_available());
 	return added + max(more, 0L);
 }
 
-/* Context: batch_lock is held. */
-static void blocks_added(struct xen_balloon *b, long added)
+static void blocks_added(struct balloon_blocks *blocks, long added)
 {
-	b->blocks_err = min(added, 0L);
+	struct balloon_pages *bp = blocks->mover->pages;
+
+	lockdep_assert_held(&blocks->mover->lock);
+	blocks->err = min(added, 0L);
 	if (added <= 0)
 		return;
-	b->idle_since = jiffies;
-	mutex_lock(&b->lock);
-	b->stats->total_pages += added;
-	balloon_policy_progress(b->stats);
-	trace_xen_balloon_step(xen_balloon_state_text(BALLOON_ADDING),
-			       b->blocks_want, added, b->stats->current_pages,
-			       READ_ONCE(b->stats->target_pages));
-	mutex_unlock(&b->lock);
+	balloon_pages_resize(bp, added);
+	trace_xen_balloon_step(balloon_report_state_text(BALLOON_ADDING),
+			       blocks->want, added, bp->stats->current_pages,
+			       READ_ONCE(bp->stats->target_pages));
+	balloon_news_tell(blocks->mover->news, BALLOON_BLOCKS_ADDED);
 }
 
-/* Context: batch_lock is held. */
-static void blocks_removed(struct xen_balloon *b, long removed)
+static void blocks_removed(struct balloon_blocks *blocks, long removed)
 {
-	mutex_lock(&b->lock);
-	b->leaving = 0;
-	if (removed > 0) {
-		b->stats->total_pages -= removed;
-		b->blocks_stay = false;
-	}
-	mutex_unlock(&b->lock);
+	lockdep_assert_held(&blocks->mover->lock);
+	balloon_pages_resize(blocks->mover->pages, min(-removed, 0L));
+	if (removed > 0)
+		blocks->stay = false;
 }
 
-/* Memory blocks are added and removed under locks that an administrator may hold
- * for long, by setting a block offline that is in use.  So that is done by a task
- * of its own: the worker goes on meanwhile, and nobody waits.
- */
 VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 {
-	struct xen_balloon *b = container_of(work, struct xen_balloon,
-					     blocks_work);
-	unsigned long want = b->blocks_want;
+	struct balloon_blocks *blocks =
+		container_of(work, struct balloon_blocks, work);
+	struct balloon_mover *mover = blocks->mover;
+	unsigned long want = blocks->want;
 	long moved;
 
-	moved = want ? add_blocks(b, want) : balloon_hotplug_remove();
+	moved = want ? add_blocks(mover, want) : balloon_hotplug_remove();
 
-	mutex_lock(&b->batch_lock);
+	mutex_lock(&mover->lock);
 	if (want)
-		blocks_added(b, moved);
+		blocks_added(blocks, moved);
 	else
-		blocks_removed(b, moved);
-	WRITE_ONCE(b->blocks_busy, false);
-	mutex_unlock(&b->batch_lock);
-	wake_up_all(&b->moved_wq);
-	xen_balloon_kick(b);
+		blocks_removed(blocks, moved);
+	set_busy(blocks, false);
+	mutex_unlock(&mover->lock);
+	wake_up_all(&mover->news->moved);
+	balloon_news_kick(mover->news);
 }
 
 /* --- hibernation -------------------------------------------------------- */
 
-static void set_hibernating(struct xen_balloon *b, bool on)
+static void set_hibernating(struct balloon_blocks *blocks, bool on)
 {
-	mutex_lock(&b->batch_lock);
-	b->hibernating = on;
-	mutex_unlock(&b->batch_lock);
-	/* what was left alone meanwhile */
+	mutex_lock(&blocks->mover->lock);
+	WRITE_ONCE(blocks->hibernating, on);
+	mutex_unlock(&blocks->mover->lock);
+	/* the worker may have left a block alone meanwhile */
 	if (!on)
-		xen_balloon_kick(b);
+		balloon_news_kick(blocks->mover->news);
 }
 
-/*
- * Who hibernates holds the lock that adding and removing memory blocks needs,
- * from before the worker is asked to stand still.  So it stays away from that
- * lock all the time.
- */
-VISIBLE_IF_KUNIT int balloon_hibernation(struct notifier_block *nb,
-					 unsigned long event, void *data)
+VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
+						unsigned long event, void *data)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct balloon_blocks *blocks =
+		container_of(nb, struct balloon_blocks, hibernation);
 
 	switch (event) {
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
-		set_hibernating(b, true);
-		if (!wait_event_timeout(b->moved_wq, !READ_ONCE(b->blocks_busy),
+		set_hibernating(blocks, true);
+		if (!wait_event_timeout(blocks->mover->news->moved,
+					!READ_ONCE(blocks->busy),
 					BLOCKS_TIME)) {
-			set_hibernating(b, false);
+			set_hibernating(blocks, false);
 			return notifier_from_errno(-EBUSY);
 		}
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
-		set_hibernating(b, false);
+		set_hibernating(blocks, false);
 		break;
 	}
 	return NOTIFY_OK;
 }
 
-static struct notifier_block hibernation_nb = {
-	.notifier_call = balloon_hibernation,
-};
-
 /* --- the pages of a block, which hotplug tells about -------------------- */
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-static void pages_online(struct page *page, unsigned long nr_pages)
+static void pages_online(void *owner, struct page *page, unsigned long nr_pages)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct balloon_blocks *blocks = owner;
 
-	balloon_pages_clean(page, nr_pages);
-	balloon_pages_mark(page, nr_pages);
-	mutex_lock(&b->lock);
-	balloon_pages_add(&b->pages, page, nr_pages);
-	mutex_unlock(&b->lock);
-	wake_up_all(&b->moved_wq);
+	balloon_pages_add_hole(blocks->mover->pages, page, nr_pages);
+	wake_up_all(&blocks->mover->news->moved);
 }
 
-static bool pages_empty(unsigned long start_pfn, unsigned long nr_pages)
+static bool pages_empty(void *owner, unsigned long start_pfn,
+			unsigned long nr_pages)
 {
-	struct xen_balloon *b = xen_balloon_instance();
-	bool empty;
+	struct balloon_blocks *blocks = owner;
 
-	/* what is offline has no pages to look at */
-	if (!pfn_to_online_page(start_pfn))
-		return false;
-	mutex_lock(&b->lock);
-	empty = balloon_pages_cover(start_pfn, nr_pages);
-	mutex_unlock(&b->lock);
-	return empty;
+	return balloon_pages_empty(blocks->mover->pages, start_pfn, nr_pages);
 }
 
-/* A page that nobody refers to is no obstacle when its block goes offline. */
-static bool pages_offline(unsigned long start_pfn, unsigned long nr_pages)
+static bool pages_offline(void *owner, unsigned long start_pfn,
+			  unsigned long nr_pages)
 {
-	struct xen_balloon *b = xen_balloon_instance();
-	unsigned long i;
-	bool empty;
+	struct balloon_blocks *blocks = owner;
 
-	mutex_lock(&b->lock);
-	/* somebody else may have set it offline, and online again, before */
-	b->leaving = 0;
-	/* who borrowed or populated some of it meanwhile keeps the block here */
-	empty = balloon_pages_cover(start_pfn, nr_pages);
-	if (empty) {
-		balloon_pages_take_range(&b->pages, start_pfn, nr_pages);
-		for (i = 0; i < nr_pages; i++)
-			page_ref_dec(pfn_to_page(start_pfn + i));
-		b->leaving = nr_pages;
-	}
-	mutex_unlock(&b->lock);
-	return empty;
+	return balloon_pages_leave(blocks->mover->pages, start_pfn, nr_pages);
 }
 
-static void pages_cancel_offline(unsigned long start_pfn,
+static void pages_cancel_offline(void *owner, unsigned long start_pfn,
 				 unsigned long nr_pages)
 {
-	struct xen_balloon *b = xen_balloon_instance();
-	unsigned long i;
+	struct balloon_blocks *blocks = owner;
 
-	mutex_lock(&b->lock);
-	if (b->leaving) {
-		for (i = 0; i < nr_pages; i++)
-			page_ref_inc(pfn_to_page(start_pfn + i));
-		balloon_pages_add(&b->pages, pfn_to_page(start_pfn), nr_pages);
-		b->leaving = 0;
-	}
-	mutex_unlock(&b->lock);
+	balloon_pages_stay(blocks->mover->pages, start_pfn, nr_pages);
 }
 
-static void pages_changed(void)
+static void pages_changed(void *owner)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct balloon_blocks *blocks = owner;
 
 	/*
-	 * What is populated while more is added comes to hold the page structures
-	 * of that, and its block can never be removed again.  The end of it kicks.
+	 * A block that is populated while more blocks are added comes to hold
+	 * their page structures, and can never be removed again.  The worker is
+	 * kicked when all are there.
 	 */
-	if (READ_ONCE(b->blocks_busy) && READ_ONCE(b->blocks_want))
+	if (READ_ONCE(blocks->busy) && READ_ONCE(blocks->want))
 		return;
-	xen_balloon_kick(b);
+	balloon_news_kick(blocks->mover->news);
 }
 
 VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
@@ -294,23 +322,35 @@ VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
 	.changed = pages_changed,
 };
 
-static void __init watch_blocks(void)
+static void __init watch(struct balloon_blocks *blocks)
 {
-	/* who saves the guest waits for it, as for the worker */
+	/* a guest that is saved waits for the blocks task, as for the worker */
 	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
-	balloon_hotplug_init(&balloon_blocks_client);
+	balloon_hotplug_init(&balloon_blocks_client, blocks);
 }
 #else
-static void __init watch_blocks(void) { }
+static void __init watch(struct balloon_blocks *blocks) { }
 #endif
 
 /**
- * xen_balloon_blocks_init - be told of memory blocks, and of hibernation
- * @b: the instance
+ * balloon_blocks_init - begin with no block added
+ * @blocks: the blocks
+ * @mover: the mover
  */
-void __init xen_balloon_blocks_init(struct xen_balloon *b)
+void balloon_blocks_init(struct balloon_blocks *blocks,
+			 struct balloon_mover *mover)
 {
-	INIT_WORK(&b->blocks_work, balloon_blocks_work);
-	watch_blocks();
-	register_pm_notifier(&hibernation_nb);
+	blocks->mover = mover;
+	INIT_WORK(&blocks->work, balloon_blocks_work);
+	blocks->hibernation.notifier_call = balloon_blocks_hibernation;
+}
+
+/**
+ * balloon_blocks_start - begin to watch memory blocks and hibernation
+ * @blocks: the blocks
+ */
+void __init balloon_blocks_start(struct balloon_blocks *blocks)
+{
+	watch(blocks);
+	register_pm_notifier(&blocks->hibernation);
 }

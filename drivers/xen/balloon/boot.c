@@ -6,29 +6,29 @@
 /**
  * DOC: boot
  *
- * How many pages the guest holds when it boots depends on the kind of domain:
+ * How many pages the guest holds when it boots depends on the type of domain:
  *
  * - dom0 asks Xen;
- * - a PV guest was told by the domain builder, less what setup gave back;
- * - an HVM or PVH guest counts the RAM of its memory map, less the parts of it
+ * - a PV guest was told by the domain builder, less the pages that setup gave back;
+ * - an HVM or PVH guest counts the RAM of its memory map, less the parts of the map
  *   that are known to be empty.
  *
- * Regions of the memory map with nothing behind them go into the balloon.  In
- * the first two cases they are not among the pages held, and add to the total;
- * in the last they are, and are taken off.
+ * Regions of the memory map with no memory behind them go into the balloon.  In
+ * the first two cases such regions are not among the pages held, and add to the
+ * total; in the last case they are, and are taken off.
  *
  * An HVM or PVH guest may have been started with less memory than its map shows
- * (populate on demand).  It must give the difference back before it has touched
- * more than it was given, or Xen ends it.  How much that is can be known before
- * xenstore answers: RAM of the map less what Xen counts for the domain.  So
- * inflating starts here, and user space starts when it is done, or when it makes
- * no headway for xen.balloon_boot_timeout seconds.
+ * (populate on demand).  Such a guest must give the difference back before it
+ * touches more than it was given, or Xen ends the domain.  The difference is known
+ * before xenstore answers: RAM of the map less what Xen counts for the domain.  So
+ * the worker begins to inflate here.  User space starts when the difference is
+ * given back, or when that makes no progress for xen.balloon_boot_timeout seconds.
  *
- * What Xen takes meanwhile it clears, and keeps for this domain.  So clearing it
- * first is work in vain, and makes Xen find memory for pages that nobody has
- * touched.  But nothing keeps the toolstack from giving the domain more memory
- * between the moment that the debt was read and the release; hence it is done
- * all the same, unless balloon_boot_xen_scrubs says otherwise.
+ * Xen clears the pages that it takes meanwhile, and keeps them for this domain.  So
+ * a guest that clears them first does work in vain, and makes Xen find memory for
+ * pages that nobody has touched.  But the toolstack may give the domain more memory
+ * between the reading of the debt and the release.  So the guest clears them all
+ * the same, unless balloon_boot_xen_scrubs says otherwise.
  */
 
 #include <linux/crash_dump.h>
@@ -37,6 +37,7 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/printk.h>
 #include <linux/wait.h>
 
 #include <asm/xen/hypervisor.h>
@@ -46,7 +47,9 @@
 #include <xen/page.h>
 #include <xen/xen.h>
 
-#include "internal.h"
+#include "boot.h"
+#include "debugfs.h"
+#include "instance.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "xen."
@@ -76,26 +79,20 @@ static unsigned long add_regions(struct xen_balloon *b,
 		end = min(facts->max_pfn, pfn + facts->regions[i].n_pfns);
 		if (pfn >= end)
 			continue;
-		balloon_pages_clean(pfn_to_page(pfn), end - pfn);
-		balloon_pages_mark(pfn_to_page(pfn), end - pfn);
-		mutex_lock(&b->lock);
-		balloon_pages_add(&b->pages, pfn_to_page(pfn), end - pfn);
-		mutex_unlock(&b->lock);
+		balloon_pages_add_hole(&b->pages, pfn_to_page(pfn), end - pfn);
 		added += end - pfn;
 	}
 	return added;
 }
 
-/* RAM that the domain was given, where that is not read off the memory map; 0
- * where it is.
- */
+/* Count the RAM that the domain was given; 0 where the memory map tells. */
 static long given_pages(const struct xen_balloon *b,
 			const struct balloon_facts *facts)
 {
 	long pages = 0;
 
 	if (facts->initial)
-		pages = b->ops->count(XENMEM_current_reservation);
+		pages = b->reservation.ops->count(XENMEM_current_reservation);
 	if (pages > 0)
 		return pages / (long)XEN_PFN_PER_PAGE;
 	if (!facts->pv)
@@ -105,37 +102,36 @@ static long given_pages(const struct xen_balloon *b,
 	return min(facts->max_pfn, facts->given - facts->released);
 }
 
-VISIBLE_IF_KUNIT int balloon_count_pages(struct xen_balloon *b,
-					 const struct balloon_facts *facts)
+VISIBLE_IF_KUNIT int balloon_boot_count(struct xen_balloon *b,
+					const struct balloon_facts *facts)
 {
-	/* who was earlier than this took RAM, and Xen does not count it any more */
+	/* pages borrowed before this were RAM, and Xen does not count them any more */
 	unsigned long early = b->stats->target_unpopulated +
 			      balloon_pages_count(&b->pages);
-	unsigned long regions = add_regions(b, facts), pages, debt = 0;
+	unsigned long regions = add_regions(b, facts), held, total, debt = 0;
 	long given = given_pages(b, facts);
 
 	if (given > 0) {
-		/* a direct-mapped one still counts it */
-		if (balloon_keeps_frames(b->ops))
+		/* Xen still counts those of a direct-mapped domain */
+		if (b->reservation.ops->keeps_frames)
 			given -= early;
-		b->stats->current_pages = given;
-		b->stats->total_pages = given + regions + early;
+		held = given;
+		total = given + regions + early;
 	} else {
-		pages = facts->ram;
 		/* the map may not be of RAM alone */
-		if (given < 0 || pages <= facts->unpopulated + regions + early) {
-			pr_err("the memory map makes no sense: %lu pages, %lu of them empty\n",
-			       pages, facts->unpopulated + regions);
+		if (given < 0 ||
+		    facts->ram <= facts->unpopulated + regions + early) {
+			pr_err("invalid memory map: %lu of %lu pages have no memory behind them; ballooning is disabled\n",
+			       facts->unpopulated + regions, facts->ram);
 			return -ERANGE;
 		}
-		pages -= facts->unpopulated;
-		b->stats->total_pages = pages;
-		b->stats->current_pages = pages - regions - early;
-		debt = balloon_debt(b->ops, b->stats->current_pages);
-		b->xen_scrubs = facts->xen_scrubs && debt;
+		total = facts->ram - facts->unpopulated;
+		held = total - regions - early;
+		debt = balloon_reservation_debt(&b->reservation, held);
+		b->mover.xen_scrubs = facts->xen_scrubs && debt;
 	}
-	b->initial = b->stats->current_pages;
-	b->stats->target_pages = b->initial - debt;
+	balloon_pages_begin(&b->pages, held, total);
+	b->stats->target_pages = held - debt;
 	return 0;
 }
 
@@ -149,14 +145,13 @@ static void __init find_regions(struct balloon_facts *facts)
 static void __init find_regions(struct balloon_facts *facts) { }
 #endif
 
-/* Before anybody can borrow pages: the grant table of an HVM or PVH guest is
- * the first, as soon as the core initcalls run; on Arm with ACPI it was even
- * before this.  Where empty regions were given to unpopulated-alloc, that was
- * done earlier, too.
+/* Count before the first borrower comes: the grant table of an HVM or PVH guest
+ * borrows as soon as the core initcalls run; on Arm with ACPI it borrows even
+ * before this.  Empty regions were given to unpopulated-alloc earlier than this.
  */
 static int __init balloon_early_init(void)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 	struct balloon_facts facts = {
 		.pv = xen_pv_domain(),
 		.initial = xen_initial_domain(),
@@ -174,13 +169,13 @@ static int __init balloon_early_init(void)
 		facts.released = xen_released_pages;
 	}
 	find_regions(&facts);
-	b->max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
-	return balloon_count_pages(b, &facts);
+	b->limits.max_lent = balloon_max_lent_kb >> (PAGE_SHIFT - 10);
+	return balloon_boot_count(b, &facts);
 }
 pure_initcall(balloon_early_init);
 
-/* A crash kernel lives in the little that it was given, and sees nothing else of
- * the memory that the toolstack speaks of.
+/* Whether there is a balloon.  A crash kernel has none: it lives in the little that
+ * it was given, and the toolstack's target is about all the rest.
  */
 static bool __init is_there(const struct xen_balloon *b)
 {
@@ -189,13 +184,15 @@ static bool __init is_there(const struct xen_balloon *b)
 
 static int __init balloon_init(void)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 	int ret;
 
 	if (!is_there(b))
 		return -ENODEV;
 
-	ret = xen_balloon_start(b);
+	balloon_blocks_start(&b->blocks);
+	balloon_debugfs_init(b);
+	ret = balloon_worker_start(b);
 	if (ret)
 		return ret;
 	xen_balloon_init();
@@ -203,47 +200,55 @@ static int __init balloon_init(void)
 }
 subsys_initcall(balloon_init);
 
-/* Until the guest holds no more than it should, or for so long; who is slow, and
- * gives yet, gets as long again.
+/* Wait until the guest holds no more than it should, @seconds at most; as long
+ * again where the worker inflates and is only slow.
  */
-VISIBLE_IF_KUNIT void balloon_pay_debt(struct xen_balloon *b,
-				       unsigned int seconds)
+VISIBLE_IF_KUNIT void balloon_boot_pay_debt(struct xen_balloon *b,
+					    unsigned int seconds)
 {
-	long before, missing = -xen_balloon_shortfall(b);
+	long before, missing = -balloon_pages_shortfall(&b->pages);
+	struct balloon_error error;
 	unsigned int waited = 0;
 
 	if (missing <= 0)
 		return;
+	if (!b->worker.started) {
+		pr_err("booted with %lu KiB more than this guest may have, and nobody gives them back: Xen may end this domain when it uses them\n",
+		       missing << (PAGE_SHIFT - 10));
+		return;
+	}
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
 	seconds = min(seconds, 86400U);
 	do {
 		before = missing;
-		wait_event_idle_timeout(b->moved_wq,
-					xen_balloon_shortfall(b) >= 0,
+		wait_event_idle_timeout(b->news.moved,
+					balloon_pages_shortfall(&b->pages) >= 0,
 					seconds * HZ);
 		waited += seconds;
-		missing = -xen_balloon_shortfall(b);
+		missing = -balloon_pages_shortfall(&b->pages);
 	} while (seconds && missing > 0 && missing < before &&
-		 READ_ONCE(b->state) == BALLOON_INFLATING);
-	if (missing > 0)
-		pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
-		       missing << (PAGE_SHIFT - 10), waited,
-		       b->error.what == BALLOON_REFUSED_NOT ? "not done yet" :
-		       xen_balloon_refusal_text(b->error.what));
+		 balloon_worker_inflates(&b->worker));
+	if (missing <= 0)
+		return;
+	error = balloon_report_last(&b->report);
+	pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
+	       missing << (PAGE_SHIFT - 10), waited,
+	       error.what == BALLOON_REFUSED_NOT ? "not done yet" :
+	       balloon_report_refusal_text(error.what));
 }
 
-/* User space starts when there is nothing left to fear. */
+/* User space starts when the debt is paid. */
 static int __init balloon_boot_wait(void)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 
 	if (!is_there(b))
 		return 0;
 	if (!xen_pv_domain())
-		balloon_pay_debt(b, balloon_boot_timeout);
-	/* only now: what Xen has not given must go back whatever it says */
-	WRITE_ONCE(b->floor, balloon_min_kb >> (PAGE_SHIFT - 10));
+		balloon_boot_pay_debt(b, balloon_boot_timeout);
+	/* not before, because a debt must be paid whatever min_kb says */
+	WRITE_ONCE(b->limits.floor, balloon_min_kb >> (PAGE_SHIFT - 10));
 	return 0;
 }
 late_initcall_sync(balloon_boot_wait);

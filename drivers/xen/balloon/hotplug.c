@@ -8,16 +8,16 @@
  *
  * Memory above what the guest booted with needs struct pages before it can come
  * from Xen.  So memory blocks are added at a free range of physical addresses,
- * with nothing behind them; when they are set online their pages are handed to
- * the balloon, and populated from there like all others.
+ * with no memory behind them.  When such a block is set online its pages are
+ * handed to the balloon, and the worker populates them like all others.
  *
- * The kernel asks one function for all memory blocks that come online.  Those
- * of other owners, and blocks of ours that were online before and so hold
- * memory, go the usual way.
+ * The kernel asks one function for all memory blocks that come online.  Blocks of
+ * other owners go the usual way.  So do added blocks that were online before,
+ * because they may hold memory.
  *
  * A block whose pages are all back in the balloon costs memory for its struct
- * pages and gives nothing, so it is taken offline and removed, except in PV
- * guests, where Xen holds the page tables that map it.
+ * pages and gives none.  So such a block is set offline and removed, except in PV
+ * guests, where Xen holds the page tables that map the block.
  */
 
 #include <linux/device.h>
@@ -32,42 +32,44 @@
 #include <linux/sysctl.h>
 #include <linux/xarray.h>
 
-#include "internal.h"
+#include "hotplug.h"
+#include "pages.h"
+#include "policy.h"
 
-/* What is known of a block that was added here, in blocks. */
-#define BLOCK_NEW	xa_mk_value(0)	/* not online, and nothing behind it */
+/* States of an added block, in blocks. */
+#define BLOCK_NEW	xa_mk_value(0)	/* not online; no memory behind it */
 #define BLOCK_HANDED	xa_mk_value(1)	/* its pages were given to the balloon */
 
 /* The blocks that were added here, by their number.  Has its own lock. */
 static DEFINE_XARRAY(blocks);
 
-VISIBLE_IF_KUNIT const struct balloon_hotplug_client *balloon_client;
+VISIBLE_IF_KUNIT struct balloon_hotplug_user balloon_hotplug_user;
 
-/* Pages that are added at once, since to prepare them takes time; or a block. */
+/* At most so many pages, or one block, are added at once: nothing interrupts that. */
 #define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
 
 static int for_lending;
 
-/* --- the memory hotplug core, for which tests put their own ------------- */
+/* --- the memory hotplug core, which a test replaces ---------------------- */
 
-VISIBLE_IF_KUNIT unsigned long balloon_block_pages(void)
+VISIBLE_IF_KUNIT unsigned long balloon_hotplug_block_pages(void)
 {
-	BALLOON_STUB(balloon_block_pages);
+	BALLOON_STUB(balloon_hotplug_block_pages);
 	return memory_block_size_bytes() >> PAGE_SHIFT;
 }
 
-VISIBLE_IF_KUNIT struct range balloon_addable(void)
+VISIBLE_IF_KUNIT struct range balloon_hotplug_addable(void)
 {
-	BALLOON_STUB(balloon_addable);
+	BALLOON_STUB(balloon_hotplug_addable);
 	return mhp_get_pluggable_range(true);
 }
 
-/* The resource is the core's after that, which may merge it with others. */
-VISIBLE_IF_KUNIT int balloon_add_range(struct resource *res)
+/* After success the resource belongs to the core, which may merge it with others. */
+VISIBLE_IF_KUNIT int balloon_hotplug_add_range(struct resource *res)
 {
 	int ret;
 
-	BALLOON_STUB(balloon_add_range, res);
+	BALLOON_STUB(balloon_hotplug_add_range, res);
 	lock_device_hotplug();
 	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
 				  MHP_MERGE_RESOURCE);
@@ -76,9 +78,9 @@ VISIBLE_IF_KUNIT int balloon_add_range(struct resource *res)
 }
 
 #ifdef CONFIG_MEMORY_HOTREMOVE
-VISIBLE_IF_KUNIT int balloon_remove_block(unsigned long pfn)
+VISIBLE_IF_KUNIT int balloon_hotplug_remove_block(unsigned long pfn)
 {
-	BALLOON_STUB(balloon_remove_block, pfn);
+	BALLOON_STUB(balloon_hotplug_remove_block, pfn);
 	return offline_and_remove_memory(PFN_PHYS(pfn),
 					 memory_block_size_bytes());
 }
@@ -86,9 +88,9 @@ VISIBLE_IF_KUNIT int balloon_remove_block(unsigned long pfn)
 
 /* --- the blocks that were added ----------------------------------------- */
 
-VISIBLE_IF_KUNIT int balloon_note_block(unsigned long number)
+VISIBLE_IF_KUNIT int balloon_hotplug_note_block(unsigned long number)
 {
-	BALLOON_STUB(balloon_note_block, number);
+	BALLOON_STUB(balloon_hotplug_note_block, number);
 	return xa_err(xa_store(&blocks, number, BLOCK_NEW, GFP_KERNEL));
 }
 
@@ -102,59 +104,65 @@ static bool removing(unsigned long pfn)
 
 /* --- what the memory hotplug core tells --------------------------------- */
 
-VISIBLE_IF_KUNIT void balloon_online_page(struct page *page, unsigned int order)
+VISIBLE_IF_KUNIT void balloon_hotplug_online_page(struct page *page,
+						  unsigned int order)
 {
-	unsigned long block = page_to_pfn(page) / balloon_block_pages();
+	struct balloon_hotplug_user *user = &balloon_hotplug_user;
+	unsigned long block = page_to_pfn(page) / balloon_hotplug_block_pages();
 
 	if (xa_load(&blocks, block) == BLOCK_NEW)
-		balloon_client->online(page, 1UL << order);
+		user->client->online(user->owner, page, 1UL << order);
 	else
 		generic_online_page(page, order);
 }
 
-VISIBLE_IF_KUNIT int balloon_memory_event(struct notifier_block *nb,
-					  unsigned long event, void *data)
+VISIBLE_IF_KUNIT int balloon_hotplug_memory_event(struct notifier_block *nb,
+						  unsigned long event,
+						  void *data)
 {
+	struct balloon_hotplug_user *user = &balloon_hotplug_user;
+	unsigned long block = balloon_hotplug_block_pages();
 	struct memory_notify *notify = data;
 	unsigned long pfn = notify->start_pfn, nr_pages = notify->nr_pages, i;
 
 	switch (event) {
 	case MEM_ONLINE:
-		for (i = 0; i < nr_pages; i += balloon_block_pages())
+		for (i = 0; i < nr_pages; i += block)
 			/* no other state leads here, so nothing is allocated */
-			xa_cmpxchg(&blocks, (pfn + i) / balloon_block_pages(),
-				   BLOCK_NEW, BLOCK_HANDED, GFP_KERNEL);
-		balloon_client->changed();
+			xa_cmpxchg(&blocks, (pfn + i) / block, BLOCK_NEW,
+				   BLOCK_HANDED, GFP_KERNEL);
+		user->client->changed(user->owner);
 		break;
 	case MEM_GOING_OFFLINE:
-		if (removing(pfn) && !balloon_client->offline(pfn, nr_pages))
+		if (removing(pfn) &&
+		    !user->client->offline(user->owner, pfn, nr_pages))
 			return notifier_from_errno(-EBUSY);
 		break;
 	case MEM_CANCEL_OFFLINE:
 		if (removing(pfn))
-			balloon_client->cancel_offline(pfn, nr_pages);
+			user->client->cancel_offline(user->owner, pfn,
+						     nr_pages);
 		break;
 	case MEM_OFFLINE:
-		/* if it stays after all, there is nothing behind it */
+		/* a block that stays after all has no memory behind it */
 		if (removing(pfn))
-			xa_store(&blocks, pfn / balloon_block_pages(), BLOCK_NEW,
-				 GFP_KERNEL);
+			xa_store(&blocks, pfn / block, BLOCK_NEW, GFP_KERNEL);
 		break;
 	}
 	return NOTIFY_OK;
 }
 
 static struct notifier_block memory_nb = {
-	.notifier_call = balloon_memory_event,
+	.notifier_call = balloon_hotplug_memory_event,
 };
 
 /* --- adding ------------------------------------------------------------- */
 
-/* Physical addresses for a block that nobody uses, in the resource tree. */
+/* Reserve free physical addresses for a block in the resource tree. */
 static struct resource *reserve_block(const struct balloon_ops *ops)
 {
-	resource_size_t size = (u64)balloon_block_pages() << PAGE_SHIFT;
-	struct range where = balloon_addable();
+	resource_size_t size = (u64)balloon_hotplug_block_pages() << PAGE_SHIFT;
+	struct range where = balloon_hotplug_addable();
 	struct resource *res;
 	int ret;
 
@@ -175,20 +183,20 @@ static struct resource *reserve_block(const struct balloon_ops *ops)
 	return res;
 }
 
-/* One at a time, as they are removed: what has been told of them as a piece,
- * such as /sys/firmware/memmap, cannot be taken back in parts.
+/* Add one block.  Blocks are added one by one because they are removed one by one:
+ * an entry of /sys/firmware/memmap, for example, cannot be taken back in parts.
  */
 static int add_block(const struct balloon_ops *ops)
 {
-	unsigned long block = balloon_block_pages(), pfn;
+	unsigned long block = balloon_hotplug_block_pages(), pfn;
 	struct resource *res = reserve_block(ops);
 	int ret;
 
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	pfn = PHYS_PFN(res->start);
-	/* whose it is has to be known before it can come online */
-	ret = balloon_note_block(pfn / block);
+	/* the online callback has to know the block as ours */
+	ret = balloon_hotplug_note_block(pfn / block);
 	if (ret)
 		goto err_res;
 	if (ops->prepare_range) {
@@ -196,7 +204,7 @@ static int add_block(const struct balloon_ops *ops)
 		if (ret)
 			goto err_block;
 	}
-	ret = balloon_add_range(res);
+	ret = balloon_hotplug_add_range(res);
 	if (ret)
 		goto err_block;
 	return 0;
@@ -210,17 +218,16 @@ err_res:
 }
 
 /**
- * balloon_hotplug_add - add memory blocks with nothing behind them
- * @ops: the kind of domain
+ * balloon_hotplug_add - add memory blocks with no memory behind them
+ * @ops: the type of domain
  * @want: pages
  * @available: pages that the guest can spare for their structures
  *
- * Adds whole blocks, perhaps for a part of @want only: no more at once than can
- * be prepared in a moment.  Where auto_online_blocks says so they are online on
- * return, else somebody has to set them online.
+ * Adds whole blocks, perhaps for a part of @want only, so that the call does not
+ * take long.  Where auto_online_blocks says so the blocks are online on return;
+ * elsewhere an administrator has to set them online.
  *
- * Context: may sleep; the locks of the instance that the online callback takes
- * are not held.
+ * Context: may sleep; the caller holds no lock that the client takes.
  * Return: pages added, or a negative errno: -EOPNOTSUPP where that can never
  * work, -ENOMEM where the guest cannot afford it now.
  */
@@ -231,8 +238,8 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	int ret = 0;
 
 	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
-	want = min(want, max(MOST_ADDED, balloon_block_pages()));
-	nr_pages = balloon_policy_add(want, available, balloon_block_pages(),
+	want = min(want, max(MOST_ADDED, balloon_hotplug_block_pages()));
+	nr_pages = balloon_policy_add(want, available, balloon_hotplug_block_pages(),
 				      sizeof(struct page));
 	if (!balloon_hotplug_possible())
 		return -EOPNOTSUPP;
@@ -242,17 +249,17 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 		ret = add_block(ops);
 		if (ret)
 			break;
-		added += balloon_block_pages();
+		added += balloon_hotplug_block_pages();
 	}
 	return added ?: ret;
 }
 
 /**
  * balloon_hotplug_next - go through the memory that was added, from its end
- * @pfn: in: where the last call was, ULONG_MAX to begin; out: a piece of 2 MiB
+ * @pfn: in: the answer of the last call, ULONG_MAX to begin; out: a piece of 2 MiB
  *	in a block that was online
  *
- * Return: false where there is none before @pfn.
+ * Return: false where there is no piece before @pfn.
  */
 bool balloon_hotplug_next(unsigned long *pfn)
 {
@@ -261,8 +268,8 @@ bool balloon_hotplug_next(unsigned long *pfn)
 	bool any = false;
 
 	BALLOON_STUB(balloon_hotplug_next, pfn);
-	block = *pfn / balloon_block_pages();
-	if (*pfn != ULONG_MAX && *pfn % balloon_block_pages()) {
+	block = *pfn / balloon_hotplug_block_pages();
+	if (*pfn != ULONG_MAX && *pfn % balloon_hotplug_block_pages()) {
 		*pfn -= BALLOON_HUGE_PAGES;
 		return true;
 	}
@@ -274,27 +281,29 @@ bool balloon_hotplug_next(unsigned long *pfn)
 		found = index;
 		any = true;
 	}
-	*pfn = any ? (found + 1) * balloon_block_pages() - BALLOON_HUGE_PAGES : 0;
+	*pfn = any ? (found + 1) * balloon_hotplug_block_pages() - BALLOON_HUGE_PAGES : 0;
 	return any;
 }
 
 #ifdef CONFIG_MEMORY_HOTREMOVE
-/* The last block whose pages are all in the balloon; 0: there is none. */
+/* Find the last block whose pages are all in the balloon; 0: there is none. */
 static unsigned long empty_block(void)
 {
+	struct balloon_hotplug_user *user = &balloon_hotplug_user;
+	unsigned long block = balloon_hotplug_block_pages();
 	unsigned long index, found = 0;
 	void *entry;
 
 	xa_for_each(&blocks, index, entry) {
 		if (entry == BLOCK_HANDED &&
-		    balloon_client->empty(index * balloon_block_pages(), balloon_block_pages()))
-			found = index * balloon_block_pages();
+		    user->client->empty(user->owner, index * block, block))
+			found = index * block;
 	}
 	return found;
 }
 
 /**
- * balloon_hotplug_removable - whether there is a block with nothing in it
+ * balloon_hotplug_removable - whether there is a block with no memory in it
  *
  * Context: may sleep.
  * Return: false also where blocks are kept for lending.
@@ -307,12 +316,11 @@ bool balloon_hotplug_removable(void)
 }
 
 /**
- * balloon_hotplug_remove - remove one block with nothing in it
+ * balloon_hotplug_remove - remove one block with no memory in it
  *
- * Context: may sleep; the locks of the instance that the client takes are not
- * held.
- * Return: pages removed; 0 where there was no such block; or a negative errno
- * with the block there still.
+ * Context: may sleep; the caller holds no lock that the client takes.
+ * Return: pages removed; 0 where there was no such block; or a negative errno, and
+ * the block is still there.
  */
 long balloon_hotplug_remove(void)
 {
@@ -324,14 +332,14 @@ long balloon_hotplug_remove(void)
 	if (!pfn)
 		return 0;
 	removing_pfn = pfn;
-	ret = balloon_remove_block(pfn);
-	/* somebody may be setting the same block offline: that was for us, then */
+	ret = balloon_hotplug_remove_block(pfn);
+	/* an administrator may be setting the same block offline just now */
 	lock_device_hotplug();
 	removing_pfn = 0;
 	if (!ret)
-		xa_erase(&blocks, pfn / balloon_block_pages());
+		xa_erase(&blocks, pfn / balloon_hotplug_block_pages());
 	unlock_device_hotplug();
-	return ret ?: balloon_block_pages();
+	return ret ?: balloon_hotplug_block_pages();
 }
 #endif /* CONFIG_MEMORY_HOTREMOVE */
 
@@ -347,7 +355,7 @@ bool balloon_hotplug_for_lending(void)
 }
 
 /**
- * balloon_hotplug_possible - whether this kernel can add memory at all
+ * balloon_hotplug_possible - whether this kernel can add memory
  *
  * Return: true.
  */
@@ -358,24 +366,25 @@ bool balloon_hotplug_possible(void)
 }
 
 /**
- * balloon_most_pages - the largest target that makes sense
+ * balloon_hotplug_most_pages - the largest target that is accepted
  *
- * Return: pages, up to the end of what memory can be added at.
+ * Return: pages, up to the last address at which memory can be added.
  */
-unsigned long balloon_most_pages(void)
+unsigned long balloon_hotplug_most_pages(void)
 {
-	return (balloon_addable().end >> PAGE_SHIFT) + 1;
+	return (balloon_hotplug_addable().end >> PAGE_SHIFT) + 1;
 }
 
-/* What was kept to be lent need not be any more. */
-VISIBLE_IF_KUNIT int balloon_for_lending_handler(const struct ctl_table *table,
-						 int write, void *buffer,
-						 size_t *lenp, loff_t *ppos)
+/* When the sysctl is turned off, blocks need not be kept for borrowers any more. */
+VISIBLE_IF_KUNIT int
+balloon_hotplug_lending_handler(const struct ctl_table *table, int write,
+				void *buffer, size_t *lenp, loff_t *ppos)
 {
+	struct balloon_hotplug_user *user = &balloon_hotplug_user;
 	int ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
 
 	if (write && !ret)
-		balloon_client->changed();
+		user->client->changed(user->owner);
 	return ret;
 }
 
@@ -385,20 +394,22 @@ static const struct ctl_table balloon_table[] = {
 		.data		= &for_lending,
 		.maxlen		= sizeof(int),
 		.mode		= 0644,
-		.proc_handler	= balloon_for_lending_handler,
+		.proc_handler	= balloon_hotplug_lending_handler,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_ONE,
 	},
 };
 
 /**
- * balloon_hotplug_init - watch over memory that comes online
- * @who: whom to tell of it
+ * balloon_hotplug_init - begin to watch memory that comes online
+ * @client: the functions that are told
+ * @owner: their first argument
  */
-void __init balloon_hotplug_init(const struct balloon_hotplug_client *who)
+void __init balloon_hotplug_init(const struct balloon_hotplug_client *client,
+				 void *owner)
 {
-	balloon_client = who;
-	set_online_page_callback(balloon_online_page);
+	balloon_hotplug_user = (struct balloon_hotplug_user){ client, owner };
+	set_online_page_callback(balloon_hotplug_online_page);
 	register_memory_notifier(&memory_nb);
 	register_sysctl_init("xen/balloon", balloon_table);
 }

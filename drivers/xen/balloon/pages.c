@@ -1,44 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Xen balloon driver: the list of ballooned pages
+ * Xen balloon driver: where the pages are
  */
 
 /**
  * DOC: pages
  *
- * The pages that are in the balloon, as extents of a power of two of pages, up
- * to 2 MiB, naturally aligned.  It is a small buddy allocator that never
- * allocates: an extent hangs on its list by page->lru of its first page, and
- * page->private of that page tells its order.  Two neighbours that make up a
- * larger extent are merged when the second one comes in, so that scattered
- * holes grow into 2 MiB holes by themselves; an extent is split when a smaller
- * piece is wanted.
+ * The list keeps the pages that are in the balloon as extents: a power of two of
+ * pages, up to 2 MiB, naturally aligned.  The list is a small buddy allocator that
+ * never allocates: an extent hangs on its list by page->lru of its first page, and
+ * page->private of that page tells the order.  When an extent comes in and its
+ * neighbour is there, the two are merged, so that scattered holes grow into holes
+ * of 2 MiB.  An extent is split when a smaller piece is wanted.
  *
  * A page in the balloon is PageOffline with a reference count of 1, and its
  * flags are clear.  Only the first page of an extent that is on a list has the
- * tag in page->private: a page that is offline for another reason, or on its
+ * tag in page->private.  So a page that is offline for another reason, or on its
  * way to Xen or back, is never taken for a neighbour.
+ *
+ * The unit also counts how many pages are where, because every count changes
+ * together with the list, under one lock.
  */
 
 #include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/highmem.h>
+#include <linux/lockdep.h>
+#include <linux/memory_hotplug.h>
 #include <linux/page-flags.h>
+#include <linux/page_ref.h>
 #include <linux/vmstat.h>
 
-#include "internal.h"
+#include "pages.h"
 
 /* An unlikely value, with room for the order: "Xb" */
 #define EXTENT_TAG	0x58620000UL
 
-/**
- * balloon_chunk_order - the largest aligned chunk at the start of a range
- * @pfn: its first page
- * @nr_pages: its length, at least 1
- *
- * Return: the order, at most BALLOON_MAX_ORDER.
+/* The order of the largest aligned chunk at the start of a range of at least one
+ * page; at most BALLOON_MAX_ORDER.
  */
-unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages)
+VISIBLE_IF_KUNIT unsigned int balloon_pages_chunk_order(unsigned long pfn,
+							unsigned long nr_pages)
 {
 	unsigned int order = min_t(unsigned int, BALLOON_MAX_ORDER,
 				   __fls(nr_pages));
@@ -47,15 +49,17 @@ unsigned int balloon_chunk_order(unsigned long pfn, unsigned long nr_pages)
 }
 
 /**
- * balloon_extent_order - the largest extent at the start of a range
- * @page: its first page
+ * balloon_pages_extent_order - find the largest extent at the start of a range
+ * @page: the first page of the range
  * @nr_pages: its length, at least 1
  *
- * Return: the order, at most BALLOON_MAX_ORDER; all of it is in one zone.
+ * Return: the order, at most BALLOON_MAX_ORDER; the extent is in one zone.
  */
-unsigned int balloon_extent_order(struct page *page, unsigned long nr_pages)
+unsigned int balloon_pages_extent_order(struct page *page,
+					unsigned long nr_pages)
 {
-	unsigned int order = balloon_chunk_order(page_to_pfn(page), nr_pages);
+	unsigned int order = balloon_pages_chunk_order(page_to_pfn(page),
+						       nr_pages);
 
 	/* zones may begin anywhere */
 	while (order && page_zone(page) != page_zone(page + BIT(order) - 1))
@@ -64,9 +68,9 @@ unsigned int balloon_extent_order(struct page *page, unsigned long nr_pages)
 }
 
 /**
- * balloon_pages_init - an empty balloon
+ * balloon_pages_init - begin with an empty balloon
  * @bp: the list
- * @stats: where balloon_low and balloon_high are counted
+ * @stats: where pages are counted
  */
 void balloon_pages_init(struct balloon_pages *bp, struct balloon_stats *stats)
 {
@@ -74,11 +78,60 @@ void balloon_pages_init(struct balloon_pages *bp, struct balloon_stats *stats)
 
 	BUILD_BUG_ON(BALLOON_MAX_ORDER > MAX_PAGE_ORDER);
 
+	mutex_init(&bp->lock);
 	bp->stats = stats;
 	for (order = 0; order < BALLOON_NR_ORDERS; order++) {
 		INIT_LIST_HEAD(&bp->free[0][order]);
 		INIT_LIST_HEAD(&bp->free[1][order]);
 	}
+}
+
+/**
+ * balloon_pages_begin - set what the guest has at boot
+ * @bp: the list
+ * @held: pages that the guest holds
+ * @total: pages that have a struct page
+ *
+ * Context: nobody else uses the list yet.
+ */
+void balloon_pages_begin(struct balloon_pages *bp, unsigned long held,
+			 unsigned long total)
+{
+	bp->stats->current_pages = held;
+	bp->stats->total_pages = total;
+	bp->initial = held;
+}
+
+/**
+ * balloon_pages_shortfall - how far the target is away
+ * @bp: the list
+ *
+ * Return: pages, negative where the guest has too many.
+ */
+long balloon_pages_shortfall(const struct balloon_pages *bp)
+{
+	return READ_ONCE(bp->stats->target_pages) -
+	       READ_ONCE(bp->stats->current_pages);
+}
+
+/**
+ * balloon_pages_missing - count the pages of added memory that are not online
+ * @bp: the list
+ *
+ * Context: takes the lock.
+ * Return: pages.
+ */
+unsigned long balloon_pages_missing(struct balloon_pages *bp)
+{
+	struct balloon_stats *stats = bp->stats;
+	unsigned long known;
+
+	mutex_lock(&bp->lock);
+	known = stats->current_pages + stats->target_unpopulated +
+		balloon_pages_count(bp) + bp->quarantined + bp->leaving;
+	known = stats->total_pages - min(stats->total_pages, known);
+	mutex_unlock(&bp->lock);
+	return known;
 }
 
 /**
@@ -98,7 +151,8 @@ unsigned long balloon_pages_count(const struct balloon_pages *bp)
  * @page: the first of the pages
  * @nr_pages: how many
  *
- * For pages that do not come from the page allocator, which checks that.
+ * For pages that do not come from the page allocator, because the allocator
+ * checks its own.
  */
 void balloon_pages_clean(struct page *page, unsigned long nr_pages)
 {
@@ -117,8 +171,8 @@ void balloon_pages_clean(struct page *page, unsigned long nr_pages)
  * @page: the first of them
  * @nr_pages: how many
  *
- * From here on nobody who walks over physical memory (/proc/kcore, a crash
- * dump, hibernation) begins to read them.  To be called before Xen hears of them.
+ * From here on no walk over physical memory (/proc/kcore, a crash dump,
+ * hibernation) begins to read the pages.  To be called before Xen hears of them.
  */
 void balloon_pages_mark(struct page *page, unsigned long nr_pages)
 {
@@ -182,7 +236,7 @@ static void unlink_extent(struct page *page)
 	set_page_private(page, 0);
 }
 
-/* The other half of what @page and it would be together, if it is here too. */
+/* Find the neighbour that @page can be merged with. */
 static struct page *free_buddy(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page) ^ (1UL << order);
@@ -220,7 +274,7 @@ static void add_extent(struct balloon_pages *bp, struct page *page,
  * @page: the first of them; marked
  * @nr_pages: how many; neighbours in physical memory
  *
- * Context: the lock of the instance is held.
+ * Context: the lock is held.
  */
 void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 		       unsigned long nr_pages)
@@ -228,11 +282,42 @@ void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 	unsigned int order;
 
 	while (nr_pages) {
-		order = balloon_extent_order(page, nr_pages);
+		order = balloon_pages_extent_order(page, nr_pages);
 		add_extent(bp, page, order);
 		page += 1UL << order;
 		nr_pages -= 1UL << order;
 	}
+}
+
+/**
+ * balloon_pages_add_hole - put pages into the balloon that have no memory
+ * @bp: the list
+ * @page: the first of them
+ * @nr_pages: how many; neighbours in physical memory
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_add_hole(struct balloon_pages *bp, struct page *page,
+			    unsigned long nr_pages)
+{
+	balloon_pages_clean(page, nr_pages);
+	balloon_pages_mark(page, nr_pages);
+	mutex_lock(&bp->lock);
+	balloon_pages_add(bp, page, nr_pages);
+	mutex_unlock(&bp->lock);
+}
+
+/**
+ * balloon_pages_quarantine - count pages that nobody may use any more
+ * @bp: the list
+ * @nr_pages: how many; on no list, and they never come back
+ *
+ * Context: the lock is held.
+ */
+void balloon_pages_quarantine(struct balloon_pages *bp, unsigned long nr_pages)
+{
+	lockdep_assert_held(&bp->lock);
+	bp->quarantined += nr_pages;
 }
 
 /* Take @page, an extent of order @has, off its list, and put all but its first
@@ -266,7 +351,7 @@ static struct page *first_extent(struct balloon_pages *bp, bool high,
  * Low memory comes first.  Large extents are kept whole for as long as there
  * are smaller ones.  The pages stay marked.
  *
- * Context: the lock of the instance is held.
+ * Context: the lock is held.
  * Return: the first page, or NULL.
  */
 struct page *balloon_pages_take(struct balloon_pages *bp, bool low_only,
@@ -297,7 +382,7 @@ struct page *balloon_pages_take(struct balloon_pages *bp, bool low_only,
  * balloon_pages_take_huge - get a whole extent of 2 MiB out of the balloon
  * @bp: the list
  *
- * Context: the lock of the instance is held.
+ * Context: the lock is held.
  * Return: its first page, or NULL.
  */
 struct page *balloon_pages_take_huge(struct balloon_pages *bp)
@@ -311,15 +396,9 @@ struct page *balloon_pages_take_huge(struct balloon_pages *bp)
 	return page;
 }
 
-/**
- * balloon_pages_cover - whether all pages of a range are in the balloon
- * @start_pfn: its start, aligned to 2 MiB
- * @nr_pages: its length, a multiple of 2 MiB
- *
- * Context: the lock of the instance is held.
- * Return: true where they are.
- */
-bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages)
+/* Whether all pages of a range of whole extents are in the balloon. */
+VISIBLE_IF_KUNIT bool balloon_pages_cover(unsigned long start_pfn,
+					  unsigned long nr_pages)
 {
 	unsigned long pfn = start_pfn, end = start_pfn + nr_pages;
 
@@ -333,16 +412,10 @@ bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages)
 	return true;
 }
 
-/**
- * balloon_pages_take_range - get all pages of a range out of the balloon
- * @bp: the list
- * @start_pfn: its start, aligned to 2 MiB
- * @nr_pages: its length, a multiple of 2 MiB
- *
- * The pages stay marked.  Context: the lock of the instance is held.
- */
-void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
-			      unsigned long nr_pages)
+/* Take all pages of a range of whole extents off the list; they stay marked. */
+VISIBLE_IF_KUNIT void balloon_pages_take_range(struct balloon_pages *bp,
+					       unsigned long start_pfn,
+					       unsigned long nr_pages)
 {
 	unsigned long pfn = start_pfn, end = start_pfn + nr_pages;
 
@@ -356,4 +429,101 @@ void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
 		}
 		pfn += 1UL << order;
 	}
+}
+
+/**
+ * balloon_pages_empty - whether an online memory block has no memory in it
+ * @bp: the list
+ * @start_pfn: the first page of the block
+ * @nr_pages: its size
+ *
+ * Context: takes the lock.
+ * Return: true where all pages of the block are in the balloon.
+ */
+bool balloon_pages_empty(struct balloon_pages *bp, unsigned long start_pfn,
+			 unsigned long nr_pages)
+{
+	bool empty;
+
+	/* a block that is offline has no struct pages to look at */
+	if (!pfn_to_online_page(start_pfn))
+		return false;
+	mutex_lock(&bp->lock);
+	empty = balloon_pages_cover(start_pfn, nr_pages);
+	mutex_unlock(&bp->lock);
+	return empty;
+}
+
+/**
+ * balloon_pages_leave - take the pages of a block off the list for its removal
+ * @bp: the list
+ * @start_pfn: the first page of the block
+ * @nr_pages: its size
+ *
+ * The pages lose their reference, because a page that is referred to keeps its
+ * block from going offline.
+ *
+ * Context: takes the lock.
+ * Return: false where some page of the block was lent or populated meanwhile: the
+ * block stays, and its pages are where they were.
+ */
+bool balloon_pages_leave(struct balloon_pages *bp, unsigned long start_pfn,
+			 unsigned long nr_pages)
+{
+	unsigned long i;
+	bool empty;
+
+	mutex_lock(&bp->lock);
+	/* the block may have been set offline, and online again, before */
+	bp->leaving = 0;
+	empty = balloon_pages_cover(start_pfn, nr_pages);
+	if (empty) {
+		balloon_pages_take_range(bp, start_pfn, nr_pages);
+		for (i = 0; i < nr_pages; i++)
+			page_ref_dec(pfn_to_page(start_pfn + i));
+		bp->leaving = nr_pages;
+	}
+	mutex_unlock(&bp->lock);
+	return empty;
+}
+
+/**
+ * balloon_pages_stay - undo balloon_pages_leave()
+ * @bp: the list
+ * @start_pfn: the first page of the block
+ * @nr_pages: its size
+ *
+ * Does nothing where no block is leaving.
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_stay(struct balloon_pages *bp, unsigned long start_pfn,
+			unsigned long nr_pages)
+{
+	unsigned long i;
+
+	mutex_lock(&bp->lock);
+	if (bp->leaving) {
+		for (i = 0; i < nr_pages; i++)
+			page_ref_inc(pfn_to_page(start_pfn + i));
+		balloon_pages_add(bp, pfn_to_page(start_pfn), nr_pages);
+		bp->leaving = 0;
+	}
+	mutex_unlock(&bp->lock);
+}
+
+/**
+ * balloon_pages_resize - count pages of blocks that were added or removed
+ * @bp: the list
+ * @nr_pages: how many; negative: they were removed
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_resize(struct balloon_pages *bp, long nr_pages)
+{
+	mutex_lock(&bp->lock);
+	bp->stats->total_pages += nr_pages;
+	if (nr_pages <= 0)
+		bp->leaving = 0;
+	mutex_unlock(&bp->lock);
 }

@@ -6,9 +6,10 @@
 /**
  * DOC: policy
  *
- * What the balloon does next, how much of it, how long it waits after a try in
- * vain, and how large the next hypercall is.  Pure functions of their
- * arguments: they touch neither pages nor Xen, and may be called anywhere.
+ * The policy decides what the balloon does next, how much of it, how long the
+ * worker waits after a failed try, and how large the next hypercall is.  All are
+ * pure functions of their arguments: they touch neither pages nor Xen, and may be
+ * called anywhere.
  */
 
 #include <linux/errno.h>
@@ -18,29 +19,42 @@
 #include <linux/sizes.h>
 #include <linux/time64.h>
 
-#include "internal.h"
+#include <xen/balloon.h>
+
+#include "policy.h"
 
 /*
- * What inflating leaves to the guest, beyond what the kernel keeps for itself:
- * a program of 8 MiB with its page tables, and a shell to start it from.  Less
- * than this and the next allocation of a program wakes the OOM killer; more
- * would be memory that a host cannot have back from small guests.
+ * Inflating leaves this much to the guest, beyond what the kernel keeps for
+ * itself: a program of 8 MiB with its page tables, and a shell to start it from.
+ * With less the next allocation of a program wakes the OOM killer.  With more the
+ * host could not have that memory back from small guests.
  */
 #define RESERVE_PAGES	(SZ_16M >> PAGE_SHIFT)
 
-/* How long one hypercall may take: the lock is free meanwhile, a CPU is not. */
+/* One hypercall may take this long, because a CPU is not free meanwhile. */
 #define CALL_NS		(10 * NSEC_PER_MSEC)
 
-/* Tries that follow each other in less than a second. */
+/* So many tries follow each other in less than a second. */
 #define QUICK_TRIES	3
 #define QUICK_MS	100
 
 /**
- * balloon_policy_plan - what to do next
+ * balloon_policy_spare - how much of what is available the balloon may take
+ * @available: what the guest could spare, in pages
+ *
+ * Return: pages beyond the reserve; 0 where inflating has to stop.
+ */
+unsigned long balloon_policy_spare(unsigned long available)
+{
+	return available > RESERVE_PAGES ? available - RESERVE_PAGES : 0;
+}
+
+/**
+ * balloon_policy_plan - decide what to do next
  * @view: how things stand
  *
- * Memory is taken from the balloon before any is added, so that added memory
- * is never there in vain.  Inflating stops while the guest can still start a
+ * Pages of the balloon are populated before memory blocks are added, so that no
+ * block is added in vain.  Inflating stops while the guest can still start a
  * program.
  *
  * Return: the step; its nr_pages is never more than the credit.
@@ -48,81 +62,81 @@
 struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
 {
 	unsigned long target = max(view->target_pages, view->floor);
-	unsigned long want, most, holes;
+	unsigned long want, most, populated;
 
 	if (view->current_pages > target) {
 		want = view->current_pages - target;
-		most = view->available > RESERVE_PAGES ?
-		       view->available - RESERVE_PAGES : 0;
+		most = balloon_policy_spare(view->available);
 		if (!most)
-			return (struct balloon_plan){ BALLOON_GUEST_LOW, want };
-		return (struct balloon_plan){ BALLOON_INFLATING,
+			return (struct balloon_plan){ BALLOON_NEXT_SPARE_NONE,
+						      want };
+		return (struct balloon_plan){ BALLOON_NEXT_INFLATE,
 					      min(want, most) };
 	}
 
 	/* a target below the floor is no reason to grow up to the floor */
 	if (view->current_pages > view->target_pages)
-		return (struct balloon_plan){ BALLOON_GUEST_LOW, 0 };
+		return (struct balloon_plan){ BALLOON_NEXT_KEEP_FLOOR, 0 };
 	if (view->current_pages == view->target_pages)
-		return (struct balloon_plan){ BALLOON_IDLE, 0 };
+		return (struct balloon_plan){ BALLOON_NEXT_NOTHING, 0 };
 
 	want = view->target_pages - view->current_pages;
 	if (view->listed)
-		return (struct balloon_plan){ BALLOON_DEFLATING, want };
+		return (struct balloon_plan){ BALLOON_NEXT_DEFLATE, want };
 
-	/* what was added and is not online yet comes before more of it */
-	holes = view->total_pages > view->lent ?
-		view->total_pages - view->lent : 0;
-	if (holes > view->current_pages)
-		return (struct balloon_plan){ BALLOON_WAIT_ONLINE,
-					      min(want, holes -
-							view->current_pages) };
-	return (struct balloon_plan){ BALLOON_ADDING,
-				      view->target_pages - holes };
+	/* memory that was added and is not online yet comes before more of it */
+	populated = view->total_pages - min(view->total_pages, view->lent);
+	if (populated > view->current_pages)
+		return (struct balloon_plan){
+			BALLOON_NEXT_WAIT_ONLINE,
+			min(want, populated - view->current_pages)
+		};
+	return (struct balloon_plan){ BALLOON_NEXT_ADD,
+				      view->target_pages - populated };
 }
 
 /**
- * balloon_policy_progress - a step moved something
- * @stats: whose retry_count and schedule_delay go back to 1
- */
-void balloon_policy_progress(struct balloon_stats *stats)
-{
-	stats->retry_count = 1;
-	stats->schedule_delay = 1;
-}
-
-/**
- * balloon_policy_failure - a step moved nothing
- * @stats: whose retry_count rises and whose schedule_delay follows; both go
- *	back to 1 once max_retry_count tries were in vain
+ * balloon_policy_missing - how much memory the guest has lent and should have
+ * @view: how things stand
  *
- * Return: whether to try again; false: cancelled.
+ * A guest that should shrink and has nothing to spare misses all that it has
+ * lent.
+ *
+ * Return: pages.
  */
-bool balloon_policy_failure(struct balloon_stats *stats)
+unsigned long balloon_policy_missing(const struct balloon_view *view)
 {
-	unsigned long most = READ_ONCE(stats->max_retry_count);
+	unsigned long should = max(view->target_pages, view->floor);
 
-	if (most != RETRY_UNLIMITED && stats->retry_count >= most) {
-		balloon_policy_progress(stats);
-		return false;
-	}
-	if (stats->retry_count < ULONG_MAX)
-		stats->retry_count++;
-	stats->schedule_delay =
-		max(balloon_policy_delay_ms(stats) / MSEC_PER_SEC, 1UL);
-	return true;
+	if (balloon_policy_plan(view).next == BALLOON_NEXT_SPARE_NONE)
+		return view->lent;
+	return min(view->lent,
+		   should - min(should, view->current_pages));
+}
+
+/**
+ * balloon_policy_cancels - whether a failed try was the last one
+ * @retry_count: tries that failed in a row, this one included
+ * @most: max_retry_count
+ *
+ * Return: true where the worker waits for a target from now on.
+ */
+bool balloon_policy_cancels(unsigned long retry_count, unsigned long most)
+{
+	return most != RETRY_UNLIMITED && retry_count >= most;
 }
 
 /**
  * balloon_policy_delay_ms - how long to wait for the next try
- * @stats: retry_count (1: no failure yet) and max_schedule_delay (seconds)
+ * @retry_count: tries that failed in a row, plus 1
+ * @most: max_schedule_delay, seconds
  *
- * Return: 0 where nothing failed, else milliseconds.
+ * Return: 0 where no try failed, else milliseconds.
  */
-unsigned long balloon_policy_delay_ms(const struct balloon_stats *stats)
+unsigned long balloon_policy_delay_ms(unsigned long retry_count,
+				      unsigned long most)
 {
-	unsigned long most = READ_ONCE(stats->max_schedule_delay);
-	unsigned long failures = stats->retry_count - 1;
+	unsigned long failures = retry_count - 1;
 	unsigned int doublings;
 
 	if (!failures)
@@ -136,15 +150,30 @@ unsigned long balloon_policy_delay_ms(const struct balloon_stats *stats)
 }
 
 /**
+ * balloon_policy_delay_s - the same delay as schedule_delay shows it
+ * @retry_count: tries that failed in a row, plus 1
+ * @most: max_schedule_delay, seconds
+ *
+ * Return: seconds, at least 1.
+ */
+unsigned long balloon_policy_delay_s(unsigned long retry_count,
+				     unsigned long most)
+{
+	unsigned long ms = balloon_policy_delay_ms(retry_count, most);
+
+	return max(ms / MSEC_PER_SEC, 1UL);
+}
+
+/**
  * balloon_policy_batch - how many entries the next hypercall carries
  * @extents: how many the last one carried, at least 1
- * @most: never more
- * @ns: how long it took
+ * @most: the largest number allowed
+ * @ns: how long the last one took
  *
- * What took about 10 ms stays as it is.
+ * The number stays as it is where the last hypercall took about 10 ms.
  *
- * Return: so many that a call takes 10 ms; at least half and at most twice as
- * many as before, since a call may have been slow for reasons of its own.
+ * Return: as many entries as fit into 10 ms; at least half and at most twice as
+ * many as before, because a call may have been slow for reasons of its own.
  */
 unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 				  u64 ns)
@@ -165,18 +194,18 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
  * @block: pages of a memory block
  * @page_struct: bytes of a struct page
  *
- * The structures of what is added come from the memory that is there: at most
- * a quarter of it is spent on them, and the rest of @want is added once the
- * first part is populated.
+ * The guest pays for the page structures of added memory with memory that it has.
+ * At most a quarter of what is available is spent on them.  The rest of @want is
+ * added once the first part is populated.
  *
- * Return: pages, a multiple of @block; 0: not even one block can be paid for.
+ * Return: pages, a multiple of @block; 0 where the guest cannot pay for one block.
  */
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 				 unsigned long block, size_t page_struct)
 {
 	unsigned long most;
 
-	/* as many bytes as can be counted are enough to pay with */
+	/* the product below must not overflow */
 	most = min(available, ULONG_MAX >> PAGE_SHIFT) / 4;
 	most = most * PAGE_SIZE / page_struct;
 	if (want > most)
@@ -185,18 +214,20 @@ unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 }
 
 /**
- * balloon_policy_balanced - whether a step moved what Xen says
- * @held: frames that the guest has more, by its own count; negative: fewer
- * @lost: frames of which it does not know, beside these
- * @frames: frames that Xen counts more
- * @kept: frames that Xen still counted when they had been released; begins
- *	with 0 and is kept up to date
+ * balloon_policy_balanced - whether the driver and Xen counted the same in a step
+ * @held: how many frames the guest holds more than before the step, by its own
+ *	count; negative: fewer
+ * @lost: how many frames were quarantined in the step
+ * @frames: how many frames Xen counts more than before the step
+ * @kept: released frames that Xen still counts; begins with 0, and this function
+ *	updates it
  *
- * Xen goes on counting a frame that it took as long as another domain maps it,
- * or where it had promised it on demand, and may stop at any time.  But it never
- * takes a frame that the guest keeps, and gives no other than those it tells of.
+ * Xen goes on counting a released frame as long as another domain maps the frame,
+ * or where Xen had promised the frame on demand.  Xen may stop counting such a
+ * frame at any time.  But Xen never takes a frame that the guest keeps, and never
+ * gives a frame without telling.
  *
- * Return: false where that cannot be.
+ * Return: false where the two counts contradict each other.
  */
 bool balloon_policy_balanced(long held, long lost, long frames, long *kept)
 {
@@ -212,11 +243,11 @@ bool balloon_policy_balanced(long held, long lost, long frames, long *kept)
 }
 
 /**
- * balloon_policy_kb_to_pages - a number of KiB that somebody wrote
+ * balloon_policy_kb_to_pages - convert a number of KiB from outside
  * @kb: the number
  * @page_shift: log2 of the page size
- * @most: the largest number of pages that makes sense
- * @pages: where the pages go; what is no whole page is dropped
+ * @most: the largest number of pages that is accepted
+ * @pages: set to the number of whole pages
  *
  * Return: 0, or -ERANGE for more than @most.
  */

@@ -6,24 +6,25 @@
 /**
  * DOC: sysfs
  *
- * The attributes of /sys/devices/system/xen_memory/xen_memory0.  What is
- * written has to be a number (or yes or no) and nothing else, and what makes no
- * sense is refused.
+ * The attributes of /sys/devices/system/xen_memory/xen_memory0.  A text that is
+ * written has to be a number (or yes or no) and nothing else; any other text is
+ * refused.
  */
 
 #include <linux/capability.h>
 #include <linux/ctype.h>
 #include <linux/device.h>
-#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/kstrtox.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include <xen/balloon.h>
 #include <xen/mem-reservation.h>
 
-#include "internal.h"
+#include "hotplug.h"
+#include "instance.h"
+#include "sysfs.h"
 
 #define PAGES_TO_KB(pages)	((pages) << (PAGE_SHIFT - 10))
 
@@ -35,19 +36,15 @@ static int parse_kb(const char *text, unsigned long *pages)
 	int ret = kstrtoull(text, 0, &kb);
 
 	return ret ?: balloon_policy_kb_to_pages(kb, PAGE_SHIFT,
-						 balloon_most_pages(), pages);
+						 balloon_hotplug_most_pages(), pages);
 }
 
-/**
- * balloon_parse_bytes - a number of bytes with an optional suffix
- * @text: digits, then perhaps one of K, M, G, T, P and E, then perhaps a
- *	newline, and nothing else
- * @bytes: where it goes
- *
- * Return: 0, -EINVAL also for more than 31 characters, or -ERANGE for 2^64 and
- * more.
+/* Parse a number of bytes: digits, then perhaps one of K, M, G, T, P and E, then
+ * perhaps a newline, and nothing else.  Return 0, -EINVAL also for more than 31
+ * characters, or -ERANGE for 2^64 and more.
  */
-int balloon_parse_bytes(const char *text, unsigned long long *bytes)
+VISIBLE_IF_KUNIT int balloon_sysfs_parse_bytes(const char *text,
+					       unsigned long long *bytes)
 {
 	static const char suffixes[] = "KMGTPE";
 	size_t len = strcspn(text, "\n");
@@ -79,10 +76,10 @@ int balloon_parse_bytes(const char *text, unsigned long long *bytes)
 static int parse_bytes(const char *text, unsigned long *pages)
 {
 	unsigned long long bytes;
-	int ret = balloon_parse_bytes(text, &bytes);
+	int ret = balloon_sysfs_parse_bytes(text, &bytes);
 
 	return ret ?: balloon_policy_kb_to_pages(bytes >> 10, PAGE_SHIFT,
-						 balloon_most_pages(), pages);
+						 balloon_hotplug_most_pages(), pages);
 }
 
 static ssize_t store_target(const char *text, size_t count,
@@ -98,14 +95,14 @@ static ssize_t store_target(const char *text, size_t count,
 	ret = parse(text, &pages);
 	if (ret)
 		return ret;
-	balloon_set_new_target(pages);
+	balloon_worker_set_target(balloon_instance(), pages);
 	return count;
 }
 
 static ssize_t target_show(struct device *dev, struct device_attribute *attr,
 			   char *buf)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 
 	return sysfs_emit(buf, "%llu\n",
 			  (u64)READ_ONCE(b->stats->target_pages) <<
@@ -122,7 +119,7 @@ static DEVICE_ATTR_RW(target);
 static ssize_t target_kb_show(struct device *dev,
 			      struct device_attribute *attr, char *buf)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 
 	return sysfs_emit(buf, "%lu\n",
 			  PAGES_TO_KB(READ_ONCE(b->stats->target_pages)));
@@ -142,7 +139,7 @@ static DEVICE_ATTR_RW(target_kb);
 static ssize_t name##_show(struct device *dev,				\
 			   struct device_attribute *attr, char *buf)	\
 {									\
-	struct xen_balloon *b = xen_balloon_instance();			\
+	struct xen_balloon *b = balloon_instance();			\
 									\
 	return sysfs_emit(buf, "%lu\n", value);				\
 }
@@ -152,14 +149,14 @@ static ssize_t name##_store(struct device *dev,				\
 			    struct device_attribute *attr,		\
 			    const char *buf, size_t count)		\
 {									\
-	struct xen_balloon *b = xen_balloon_instance();			\
+	struct xen_balloon *b = balloon_instance();			\
 	unsigned long value;						\
 	int ret = kstrtoul(buf, 0, &value);				\
 									\
 	if (ret)							\
 		return ret;						\
 	WRITE_ONCE(field, value);					\
-	xen_balloon_kick(b);						\
+	balloon_news_tell(&b->news, BALLOON_RETRY);			\
 	return count;							\
 }
 
@@ -168,18 +165,20 @@ static ssize_t name##_store(struct device *dev,				\
 			    struct device_attribute *attr,		\
 			    const char *buf, size_t count)		\
 {									\
-	struct xen_balloon *b = xen_balloon_instance();			\
+	struct xen_balloon *b = balloon_instance();			\
 	unsigned long pages;						\
 	int ret = parse_kb(buf, &pages);				\
 									\
 	if (ret)							\
 		return ret;						\
 	WRITE_ONCE(field, pages);					\
-	xen_balloon_kick(b);						\
+	balloon_news_tell(&b->news, BALLOON_RETRY);			\
 	return count;							\
 }
 
-SHOW_NUMBER(schedule_delay, READ_ONCE(b->stats->schedule_delay))
+SHOW_NUMBER(schedule_delay,
+	    balloon_policy_delay_s(READ_ONCE(b->stats->retry_count),
+				   READ_ONCE(b->stats->max_schedule_delay)))
 static DEVICE_ATTR_RO(schedule_delay);
 
 SHOW_NUMBER(max_schedule_delay, READ_ONCE(b->stats->max_schedule_delay))
@@ -193,12 +192,12 @@ SHOW_NUMBER(max_retry_count, READ_ONCE(b->stats->max_retry_count))
 STORE_NUMBER(max_retry_count, b->stats->max_retry_count)
 static DEVICE_ATTR_RW(max_retry_count);
 
-SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(b->floor)))
-STORE_KB(min_kb, b->floor)
+SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(b->limits.floor)))
+STORE_KB(min_kb, b->limits.floor)
 static DEVICE_ATTR_RW(min_kb);
 
-SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(b->max_lent)))
-STORE_KB(max_lent_kb, b->max_lent)
+SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(b->limits.max_lent)))
+STORE_KB(max_lent_kb, b->limits.max_lent)
 static DEVICE_ATTR_RW(max_lent_kb);
 
 SHOW_NUMBER(current_kb, PAGES_TO_KB(READ_ONCE(b->stats->current_pages)))
@@ -210,7 +209,7 @@ static DEVICE_ATTR_RO(low_kb);
 SHOW_NUMBER(high_kb, PAGES_TO_KB(READ_ONCE(b->stats->balloon_high)))
 static DEVICE_ATTR_RO(high_kb);
 
-SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(b->quarantined)))
+SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(b->pages.quarantined)))
 static DEVICE_ATTR_RO(quarantined_kb);
 
 static ssize_t scrub_pages_show(struct device *dev,
@@ -219,7 +218,7 @@ static ssize_t scrub_pages_show(struct device *dev,
 	return sysfs_emit(buf, "%d\n", READ_ONCE(xen_scrub_pages));
 }
 
-/* The words of kstrtobool(), which itself looks at their first letters only. */
+/* Accept the words of kstrtobool(), which itself reads only their first letters. */
 static ssize_t scrub_pages_store(struct device *dev,
 				 struct device_attribute *attr,
 				 const char *buf, size_t count)
@@ -248,26 +247,23 @@ static DEVICE_ATTR_RW(scrub_pages);
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
 
 	return sysfs_emit(buf, "%s\n",
-			  xen_balloon_state_text(READ_ONCE(b->state)));
+			  balloon_report_state_text(READ_ONCE(b->report.state)));
 }
 static DEVICE_ATTR_RO(state);
 
 static ssize_t last_error_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	struct xen_balloon *b = xen_balloon_instance();
-	struct balloon_error error;
+	struct balloon_error error =
+		balloon_report_last(&balloon_instance()->report);
 
-	mutex_lock(&b->lock);
-	error = b->error;
-	mutex_unlock(&b->lock);
 	if (error.what == BALLOON_REFUSED_NOT)
 		return sysfs_emit(buf, "none\n");
 	return sysfs_emit(buf, "%s, errno %d, %lu KiB from the target, at %llu s\n",
-			  xen_balloon_refusal_text(error.what), -error.err,
+			  balloon_report_refusal_text(error.what), -error.err,
 			  PAGES_TO_KB(error.nr_pages), error.when);
 }
 static DEVICE_ATTR_RO(last_error);
@@ -275,7 +271,7 @@ static DEVICE_ATTR_RO(last_error);
 static ssize_t shortfall_kb_show(struct device *dev,
 				 struct device_attribute *attr, char *buf)
 {
-	long kb = xen_balloon_shortfall(xen_balloon_instance()) *
+	long kb = balloon_pages_shortfall(&balloon_instance()->pages) *
 		  (long)(PAGE_SIZE / 1024);
 
 	return sysfs_emit(buf, "%ld\n", kb);
@@ -315,7 +311,7 @@ static const struct attribute_group info_group = {
 	.attrs = info_attrs,
 };
 
-VISIBLE_IF_KUNIT const struct attribute_group *balloon_groups[] = {
+VISIBLE_IF_KUNIT const struct attribute_group *balloon_sysfs_groups[] = {
 	&balloon_group,
 	&info_group,
 	NULL
@@ -326,10 +322,34 @@ static const struct bus_type xen_memory_subsys = {
 	.dev_name = "xen_memory",
 };
 
-static struct device xen_memory_dev = {
-	.bus = &xen_memory_subsys,
-	.groups = balloon_groups,
-};
+static void release(struct device *dev)
+{
+	kfree(dev);
+}
+
+/* Add the device, which a test replaces. */
+VISIBLE_IF_KUNIT int balloon_sysfs_add(struct device *dev)
+{
+	BALLOON_STUB(balloon_sysfs_add, dev);
+	return device_add(dev);
+}
+
+static int add_device(void)
+{
+	struct device *dev = kzalloc_obj(*dev);
+	int ret;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->bus = &xen_memory_subsys;
+	dev->groups = balloon_sysfs_groups;
+	dev->release = release;
+	device_initialize(dev);
+	ret = balloon_sysfs_add(dev);
+	if (ret)
+		put_device(dev);
+	return ret;
+}
 
 /**
  * balloon_sysfs_init - show the attributes
@@ -339,21 +359,10 @@ void balloon_sysfs_init(void)
 	int ret = subsys_system_register(&xen_memory_subsys, NULL);
 
 	if (!ret) {
-		ret = device_register(&xen_memory_dev);
+		ret = add_device();
 		if (!ret)
 			return;
-		put_device(&xen_memory_dev);
 		bus_unregister(&xen_memory_subsys);
 	}
 	pr_err("no attributes (%d): only xenstore sets the target\n", ret);
 }
-
-/**
- * xen_balloon_init - make the balloon known to administrators and toolstacks
- */
-void xen_balloon_init(void)
-{
-	balloon_sysfs_init();
-	balloon_xenbus_init();
-}
-EXPORT_SYMBOL_GPL(xen_balloon_init);

@@ -6,25 +6,28 @@
 /**
  * DOC: xenbus
  *
- * The toolstack writes memory/target, in KiB, and the watch on it fires when
- * it is set, after every change, and again after a restore.
+ * The toolstack writes memory/target, in KiB.  The watch on it fires when the watch
+ * is set, after every change, and again after a restore.
  *
- * What the toolstack counts for an HVM or PVH guest is more than its memory map
+ * The toolstack counts more for an HVM or PVH guest than the guest's memory map
  * shows: video memory, firmware, pages that Xen keeps.  The difference is the
- * guest's static-max less the pages it booted with.  It is taken once: the
- * toolstack may change static-max later, and means the same guest by it.
+ * guest's static-max less the pages it booted with.  The difference is taken once,
+ * because the toolstack may change static-max later and means the same guest.
  */
 
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/memory_hotplug.h>
 #include <linux/notifier.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
-#include "internal.h"
+#include "hotplug.h"
+#include "instance.h"
+#include "xenbus.h"
 
 #ifdef CONFIG_MEMORY_HOTPLUG
 /* Set by the PV setup code, which limits memory until there is a balloon. */
@@ -39,41 +42,41 @@ static void lift_limit(void)
 static void lift_limit(void) { }
 #endif
 
-/* The two things that tests answer in the place of xenstore and Xen. */
+/* A test answers the next two in the place of xenstore and Xen. */
 
-VISIBLE_IF_KUNIT char *balloon_read_key(const char *key)
+VISIBLE_IF_KUNIT char *balloon_xenbus_read(const char *key)
 {
-	BALLOON_STUB(balloon_read_key, key);
+	BALLOON_STUB(balloon_xenbus_read, key);
 	return xenbus_read(XBT_NIL, "memory", key, NULL);
 }
 
 /* PV guests and dom0 know of all that the toolstack counts. */
-VISIBLE_IF_KUNIT bool balloon_has_offset(void)
+VISIBLE_IF_KUNIT bool balloon_xenbus_has_offset(void)
 {
-	BALLOON_STUB(balloon_has_offset);
+	BALLOON_STUB(balloon_xenbus_has_offset);
 	return !xen_pv_domain() && !xen_initial_domain();
 }
 
-/* What a key under memory/ says, in pages. */
+/* Read a key under memory/, in pages. */
 static int read_pages(const char *key, unsigned long *pages)
 {
 	unsigned long long kb;
 	char *text;
 	int ret;
 
-	text = balloon_read_key(key);
+	text = balloon_xenbus_read(key);
 	if (IS_ERR(text))
 		return PTR_ERR(text);
 	ret = kstrtoull(text, 10, &kb);
 	if (!ret)
 		ret = balloon_policy_kb_to_pages(kb, PAGE_SHIFT,
-						 balloon_most_pages(), pages);
+						 balloon_hotplug_most_pages(), pages);
 	kfree(text);
 	return ret;
 }
 
-/* How much more than this guest the toolstack counts, in pages.  What leaves
- * nothing of the first @target is no such count.
+/* Return how many pages more than this guest the toolstack counts.  A difference
+ * that leaves nothing of the first @target is not believed.
  */
 static unsigned long toolstack_offset(const struct xen_balloon *b,
 				      unsigned long target)
@@ -81,13 +84,13 @@ static unsigned long toolstack_offset(const struct xen_balloon *b,
 	unsigned long most, offset = 0;
 	int ret;
 
-	if (!balloon_has_offset())
+	if (!balloon_xenbus_has_offset())
 		return 0;
 	ret = read_pages("static-max", &most);
 	if (ret)
 		ret = read_pages("memory_static_max", &most);
 	if (!ret)
-		offset = most - min(most, b->initial);
+		offset = most - min(most, b->pages.initial);
 	if (offset && offset >= target)
 		ret = -ERANGE;
 	if (ret) {
@@ -98,38 +101,39 @@ static unsigned long toolstack_offset(const struct xen_balloon *b,
 	return offset;
 }
 
-VISIBLE_IF_KUNIT void balloon_target_changed(struct xenbus_watch *watch,
-					     const char *path,
-					     const char *token)
+VISIBLE_IF_KUNIT void
+balloon_xenbus_target_changed(struct xenbus_watch *watch, const char *path,
+			      const char *token)
 {
-	struct xen_balloon *b = xen_balloon_instance();
+	struct xen_balloon *b = balloon_instance();
+	struct balloon_toolstack *toolstack = &b->toolstack;
 	unsigned long pages;
 	int ret;
 
 	/* from now on the balloon says how much memory there is */
 	lift_limit();
 	ret = read_pages("target", &pages);
-	/* dom0 has none unless somebody sets one */
+	/* dom0 has no target unless an administrator sets one */
 	if (ret == -ENOENT)
 		return;
 	if (ret) {
-		if (!b->target_bad)
+		if (!toolstack->target_bad)
 			pr_warn("memory/target is no number of KiB that can be used (%d); the target stays\n",
 				ret);
-		b->target_bad = true;
+		toolstack->target_bad = true;
 		return;
 	}
-	b->target_bad = false;
-	if (!b->offset_known) {
-		b->offset = toolstack_offset(b, pages);
-		b->offset_known = true;
+	toolstack->target_bad = false;
+	if (!toolstack->offset_known) {
+		toolstack->offset = toolstack_offset(b, pages);
+		toolstack->offset_known = true;
 	}
-	balloon_set_new_target(pages - min(pages, b->offset));
+	balloon_worker_set_target(b, pages - min(pages, toolstack->offset));
 }
 
 static struct xenbus_watch target_watch = {
 	.node = "memory/target",
-	.callback = balloon_target_changed,
+	.callback = balloon_xenbus_target_changed,
 };
 
 static int xenstore_up(struct notifier_block *nb, unsigned long event,
@@ -148,7 +152,7 @@ static struct notifier_block xenstore_nb = {
 };
 
 /**
- * balloon_xenbus_init - watch the target from the moment that xenstore is up
+ * balloon_xenbus_init - watch the target from the moment that xenstore is up on
  */
 void balloon_xenbus_init(void)
 {

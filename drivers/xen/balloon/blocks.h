@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Xen balloon driver: memory blocks that come and go
+ */
+#ifndef _XEN_BALLOON_BLOCKS_H
+#define _XEN_BALLOON_BLOCKS_H
+
+#include <linux/notifier.h>
+#include <linux/workqueue.h>
+
+#include "common.h"
+#include "hotplug.h"
+#include "mover.h"
+
+/**
+ * struct balloon_blocks - memory blocks that come and go
+ * @work: the blocks task, which adds or removes blocks without the mover's lock
+ * @busy: the blocks task was started and has not ended
+ * @want: pages to add, 0 to remove a block; not written while @busy
+ * @err: negative errno of the last adding, which no step has seen yet
+ * @stay: a block could not be removed; no other is tried until a target is written
+ * @hibernating: blocks must be left alone
+ * @hibernation: tells about hibernation
+ * @mover: the mover, whose lock protects all of this
+ */
+struct balloon_blocks {
+	struct work_struct work;
+	bool busy;
+	unsigned long want;
+	int err;
+	bool stay;
+	bool hibernating;
+	struct notifier_block hibernation;
+
+	struct balloon_mover *mover;
+};
+
+void balloon_blocks_init(struct balloon_blocks *blocks,
+			 struct balloon_mover *mover);
+void balloon_blocks_start(struct balloon_blocks *blocks);
+int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want);
+int balloon_blocks_remove(struct balloon_blocks *blocks);
+void balloon_blocks_begin(struct balloon_blocks *blocks);
+int balloon_blocks_take_error(struct balloon_blocks *blocks);
+bool balloon_blocks_can_grow(const struct balloon_blocks *blocks);
+bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks);
+
+/**
+ * balloon_blocks_fixed - whether no block can be added or removed just now
+ * @blocks: the blocks
+ *
+ * Return: true while the blocks task runs or the guest hibernates; the end of
+ * either kicks the worker.
+ */
+static inline bool balloon_blocks_fixed(const struct balloon_blocks *blocks)
+{
+	return READ_ONCE(blocks->busy) || READ_ONCE(blocks->hibernating);
+}
+
+#if IS_ENABLED(CONFIG_KUNIT)
+int balloon_blocks_queue(struct balloon_blocks *blocks);
+void balloon_blocks_work(struct work_struct *work);
+int balloon_blocks_hibernation(struct notifier_block *nb, unsigned long event,
+			       void *data);
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+extern const struct balloon_hotplug_client balloon_blocks_client;
+#endif
+#endif
+
+#endif /* _XEN_BALLOON_BLOCKS_H */
