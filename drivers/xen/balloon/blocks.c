@@ -21,8 +21,6 @@
 #include <linux/lockdep.h>
 #include <linux/suspend.h>
 
-#include <trace/events/xen_balloon.h>
-
 #include "blocks.h"
 
 /* Hibernation waits no longer than this for the blocks task. */
@@ -193,10 +191,8 @@ static void blocks_added(struct balloon_blocks *blocks, long added)
 	if (added <= 0)
 		return;
 	balloon_pages_resize(bp, added);
-	trace_xen_balloon_step(balloon_report_state_text(BALLOON_ADDING),
-			       blocks->want, added, bp->stats->current_pages,
-			       READ_ONCE(bp->stats->target_pages));
-	balloon_news_tell(blocks->mover->news, BALLOON_BLOCKS_ADDED);
+	balloon_report_step(BALLOON_ADDING, blocks->want, added, bp->stats);
+	balloon_news_tell(blocks->mover->news, BALLOON_GREW);
 }
 
 static void blocks_removed(struct balloon_blocks *blocks, long removed)

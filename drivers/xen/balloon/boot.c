@@ -212,14 +212,10 @@ VISIBLE_IF_KUNIT void balloon_boot_pay_debt(struct xen_balloon *b,
 
 	if (missing <= 0)
 		return;
-	if (!b->worker.started) {
-		pr_err("booted with %lu KiB more than this guest may have, and nobody gives them back: Xen may end this domain when it uses them\n",
-		       missing << (PAGE_SHIFT - 10));
-		return;
-	}
 	pr_info("booted with %lu KiB more than this guest may have; giving them back\n",
 		missing << (PAGE_SHIFT - 10));
-	seconds = min(seconds, 86400U);
+	/* without a worker there is nothing to wait for */
+	seconds = b->worker.started ? min(seconds, 86400U) : 0;
 	do {
 		before = missing;
 		wait_event_idle_timeout(b->news.moved,
@@ -234,6 +230,7 @@ VISIBLE_IF_KUNIT void balloon_boot_pay_debt(struct xen_balloon *b,
 	error = balloon_report_last(&b->report);
 	pr_err("still %lu KiB too many after %u s (%s): Xen may end this domain when it uses them\n",
 	       missing << (PAGE_SHIFT - 10), waited,
+	       !b->worker.started ? "there is no thread" :
 	       error.what == BALLOON_REFUSED_NOT ? "not done yet" :
 	       balloon_report_refusal_text(error.what));
 }

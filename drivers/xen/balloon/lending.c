@@ -21,7 +21,6 @@
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/printk.h>
 #include <linux/sched/signal.h>
 
 #include "hotplug.h"
@@ -68,8 +67,8 @@ static void kick_to_tidy(struct xen_balloon *b)
 void balloon_lending_give_back(struct xen_balloon *b, unsigned int nr_pages,
 			       struct page **pages)
 {
-	struct page *lost = NULL;
-	unsigned int i, nr = 0, nr_lost = 0;
+	unsigned long lost = 0, lost_pfn = 0;
+	unsigned int i, nr = 0;
 
 	for (i = 0; i < nr_pages; i++) {
 		if (!pages[i])
@@ -90,14 +89,14 @@ void balloon_lending_give_back(struct xen_balloon *b, unsigned int nr_pages,
 			continue;
 		}
 		balloon_pages_quarantine(&b->pages, 1);
-		nr_lost++;
-		lost = pages[i];
+		if (!lost++)
+			lost_pfn = page_to_pfn(pages[i]);
 	}
 	b->stats->target_unpopulated -= nr;
 	mutex_unlock(&b->pages.lock);
-	if (lost && balloon_report_first(&b->report, BALLOON_SAID_LOST))
-		pr_warn("quarantined %u pages that came back in use, the last at pfn %#lx\n",
-			nr_lost, page_to_pfn(lost));
+	if (lost)
+		balloon_report_lost(&b->report, lost, lost_pfn,
+				    "they came back in use");
 	wake_up_all(&b->news.moved);
 	kick_to_grow(b);
 	kick_to_tidy(b);

@@ -38,7 +38,6 @@
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
-#include <linux/printk.h>
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 
@@ -129,14 +128,14 @@ void balloon_mover_unlock(struct balloon_mover *m)
 
 	m->lost = 0;
 	mutex_unlock(&m->lock);
-	if (lost && balloon_report_first(m->report, BALLOON_SAID_LOST))
-		pr_warn("quarantined %lu pages, the first at pfn %#lx: Xen did not say whether it has them\n",
-			lost, pfn);
+	if (lost)
+		balloon_report_lost(m->report, lost, pfn,
+				    "Xen did not say whether it has them");
 }
 
 /* Context: the lock of the list is held as well. */
-static void quarantine(struct balloon_mover *m, struct page *page,
-		       unsigned long nr_pages)
+static noinline void quarantine(struct balloon_mover *m, struct page *page,
+				unsigned long nr_pages)
 {
 	balloon_pages_quarantine(m->pages, nr_pages);
 	if (!m->lost)

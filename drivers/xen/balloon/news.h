@@ -18,15 +18,13 @@
  * @BALLOON_KICKED: something has changed; the worker takes another step
  * @BALLOON_NEW_TARGET: a target was written
  * @BALLOON_RETRY: a step that failed is worth another try now
- * @BALLOON_BLOCKS_ADDED: memory blocks were added
- * @BALLOON_RESCUED: memory came back for a guest that had none
+ * @BALLOON_GREW: the guest got memory, or room for it, other than by a step
  */
 enum balloon_event {
 	BALLOON_KICKED,
 	BALLOON_NEW_TARGET,
 	BALLOON_RETRY,
-	BALLOON_BLOCKS_ADDED,
-	BALLOON_RESCUED,
+	BALLOON_GREW,
 };
 
 /**

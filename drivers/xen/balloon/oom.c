@@ -100,7 +100,7 @@ VISIBLE_IF_KUNIT unsigned long balloon_oom_rescue(struct xen_balloon *b)
 		pr_warn("out of memory: %lu KiB came back from Xen, and nothing is given for %u s\n",
 			got << (PAGE_SHIFT - 10), HOLD_SECONDS);
 	/* a worker that met the target sleeps, and has to inflate again later */
-	balloon_news_tell(&b->news, BALLOON_RESCUED);
+	balloon_news_tell(&b->news, BALLOON_GREW);
 	return got;
 }
 

@@ -8,6 +8,8 @@
 #include <linux/printk.h>
 #include <linux/timekeeping.h>
 
+#include <xen/balloon.h>
+
 #include <trace/events/xen_balloon.h>
 
 #include "report.h"
@@ -80,6 +82,21 @@ void balloon_report_state(struct balloon_report *report,
 }
 
 /**
+ * balloon_report_step - trace a step
+ * @state: what the step was for
+ * @want: how many pages it was about
+ * @moved: pages that moved, or were added
+ * @stats: what the guest holds, and should hold
+ */
+void balloon_report_step(enum balloon_state state, unsigned long want,
+			 unsigned long moved, const struct balloon_stats *stats)
+{
+	trace_xen_balloon_step(state_names[state], want, moved,
+			       READ_ONCE(stats->current_pages),
+			       READ_ONCE(stats->target_pages));
+}
+
+/**
  * balloon_report_refusal - record that a limit was met
  * @report: the report
  * @what: which limit refused
@@ -95,15 +112,11 @@ void balloon_report_refusal(struct balloon_report *report,
 			    enum balloon_refusal what, int err,
 			    unsigned long nr_pages)
 {
-	struct balloon_error error = {
-		.what = what,
-		.err = err,
-		.nr_pages = nr_pages,
-		.when = ktime_get_boottime_seconds(),
-	};
-
 	spin_lock(&report->lock);
-	report->error = error;
+	report->error.what = what;
+	report->error.err = err;
+	report->error.nr_pages = nr_pages;
+	report->error.when = ktime_get_boottime_seconds();
 	spin_unlock(&report->lock);
 	if (!test_and_set_bit(what, &report->said))
 		pr_warn("%s (%d): %lu KiB from the target\n",
@@ -121,6 +134,23 @@ bool balloon_report_first(struct balloon_report *report,
 			  enum balloon_said what)
 {
 	return !test_and_set_bit(what, &report->said);
+}
+
+/**
+ * balloon_report_lost - record that pages were quarantined
+ * @report: the report
+ * @nr_pages: how many
+ * @pfn: the first of them
+ * @why: what kept them from going elsewhere
+ *
+ * Context: may print; the caller holds no lock of the balloon.
+ */
+void balloon_report_lost(struct balloon_report *report, unsigned long nr_pages,
+			 unsigned long pfn, const char *why)
+{
+	if (balloon_report_first(report, BALLOON_SAID_LOST))
+		pr_warn("quarantined %lu pages, the first at pfn %#lx: %s\n",
+			nr_pages, pfn, why);
 }
 
 /**

@@ -10,6 +10,8 @@
 
 #include "common.h"
 
+struct balloon_stats;
+
 /**
  * enum balloon_state - what the balloon is doing, for info/state
  * @BALLOON_IDLE: the guest holds its target
@@ -106,11 +108,15 @@ struct balloon_report {
 void balloon_report_init(struct balloon_report *report);
 void balloon_report_state(struct balloon_report *report,
 			  enum balloon_state state);
+void balloon_report_step(enum balloon_state state, unsigned long want,
+			 unsigned long moved, const struct balloon_stats *stats);
 void balloon_report_refusal(struct balloon_report *report,
 			    enum balloon_refusal what, int err,
 			    unsigned long nr_pages);
 bool balloon_report_first(struct balloon_report *report,
 			  enum balloon_said what);
+void balloon_report_lost(struct balloon_report *report, unsigned long nr_pages,
+			 unsigned long pfn, const char *why);
 void balloon_report_met(struct balloon_report *report);
 struct balloon_error balloon_report_last(struct balloon_report *report);
 const char *balloon_report_state_text(enum balloon_state state);

@@ -135,82 +135,91 @@ static DEVICE_ATTR_RW(target_kb);
 
 /* --- numbers ------------------------------------------------------------ */
 
-#define SHOW_NUMBER(name, value)					\
-static ssize_t name##_show(struct device *dev,				\
-			   struct device_attribute *attr, char *buf)	\
-{									\
-	struct xen_balloon *b = balloon_instance();			\
-									\
-	return sysfs_emit(buf, "%lu\n", value);				\
+/**
+ * struct number - an attribute that shows, and perhaps sets, an unsigned long
+ * @attr: the attribute
+ * @offset: where the number is, in struct balloon_stats or struct xen_balloon
+ * @in_stats: which of the two
+ * @kb: the number is in pages, and shown in KiB
+ */
+struct number {
+	struct device_attribute attr;
+	unsigned int offset;
+	bool in_stats;
+	bool kb;
+};
+
+static const struct number *to_number(struct device_attribute *attr)
+{
+	return container_of(attr, struct number, attr);
 }
 
-#define STORE_NUMBER(name, field)					\
-static ssize_t name##_store(struct device *dev,				\
-			    struct device_attribute *attr,		\
-			    const char *buf, size_t count)		\
-{									\
-	struct xen_balloon *b = balloon_instance();			\
-	unsigned long value;						\
-	int ret = kstrtoul(buf, 0, &value);				\
-									\
-	if (ret)							\
-		return ret;						\
-	WRITE_ONCE(field, value);					\
-	balloon_news_tell(&b->news, BALLOON_RETRY);			\
-	return count;							\
+static unsigned long *find_number(const struct number *n)
+{
+	struct xen_balloon *b = balloon_instance();
+	void *base = n->in_stats ? (void *)b->stats : b;
+
+	return base + n->offset;
 }
 
-#define STORE_KB(name, field)						\
-static ssize_t name##_store(struct device *dev,				\
-			    struct device_attribute *attr,		\
-			    const char *buf, size_t count)		\
-{									\
-	struct xen_balloon *b = balloon_instance();			\
-	unsigned long pages;						\
-	int ret = parse_kb(buf, &pages);				\
-									\
-	if (ret)							\
-		return ret;						\
-	WRITE_ONCE(field, pages);					\
-	balloon_news_tell(&b->news, BALLOON_RETRY);			\
-	return count;							\
+static ssize_t number_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	const struct number *n = to_number(attr);
+	unsigned long value = READ_ONCE(*find_number(n));
+
+	return sysfs_emit(buf, "%lu\n", n->kb ? PAGES_TO_KB(value) : value);
 }
 
-SHOW_NUMBER(schedule_delay,
-	    balloon_policy_delay_s(READ_ONCE(b->stats->retry_count),
-				   READ_ONCE(b->stats->max_schedule_delay)))
+static ssize_t number_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	const struct number *n = to_number(attr);
+	unsigned long value;
+	int ret = n->kb ? parse_kb(buf, &value) : kstrtoul(buf, 0, &value);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(*find_number(n), value);
+	balloon_news_tell(&balloon_instance()->news, BALLOON_RETRY);
+	return count;
+}
+
+#define NUMBER(_name, _attr, _type, _field, _kb)			\
+static struct number number_##_name = {					\
+	.attr = _attr,							\
+	.offset = offsetof(struct _type, _field),			\
+	.in_stats = __same_type(struct _type, struct balloon_stats),	\
+	.kb = _kb,							\
+}
+
+#define SHOW(_name)	__ATTR(_name, 0444, number_show, NULL)
+#define STORE(_name)	__ATTR(_name, 0644, number_show, number_store)
+
+NUMBER(max_schedule_delay, STORE(max_schedule_delay), balloon_stats,
+       max_schedule_delay, false);
+NUMBER(retry_count, SHOW(retry_count), balloon_stats, retry_count, false);
+NUMBER(max_retry_count, STORE(max_retry_count), balloon_stats,
+       max_retry_count, false);
+NUMBER(min_kb, STORE(min_kb), xen_balloon, limits.floor, true);
+NUMBER(max_lent_kb, STORE(max_lent_kb), xen_balloon, limits.max_lent, true);
+NUMBER(current_kb, SHOW(current_kb), balloon_stats, current_pages, true);
+NUMBER(low_kb, SHOW(low_kb), balloon_stats, balloon_low, true);
+NUMBER(high_kb, SHOW(high_kb), balloon_stats, balloon_high, true);
+NUMBER(quarantined_kb, SHOW(quarantined_kb), xen_balloon, pages.quarantined,
+       true);
+
+/* max_schedule_delay may have changed since the last try */
+static ssize_t schedule_delay_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	struct balloon_stats *stats = balloon_instance()->stats;
+
+	return sysfs_emit(buf, "%lu\n",
+			  balloon_policy_delay_s(READ_ONCE(stats->retry_count),
+					READ_ONCE(stats->max_schedule_delay)));
+}
 static DEVICE_ATTR_RO(schedule_delay);
-
-SHOW_NUMBER(max_schedule_delay, READ_ONCE(b->stats->max_schedule_delay))
-STORE_NUMBER(max_schedule_delay, b->stats->max_schedule_delay)
-static DEVICE_ATTR_RW(max_schedule_delay);
-
-SHOW_NUMBER(retry_count, READ_ONCE(b->stats->retry_count))
-static DEVICE_ATTR_RO(retry_count);
-
-SHOW_NUMBER(max_retry_count, READ_ONCE(b->stats->max_retry_count))
-STORE_NUMBER(max_retry_count, b->stats->max_retry_count)
-static DEVICE_ATTR_RW(max_retry_count);
-
-SHOW_NUMBER(min_kb, PAGES_TO_KB(READ_ONCE(b->limits.floor)))
-STORE_KB(min_kb, b->limits.floor)
-static DEVICE_ATTR_RW(min_kb);
-
-SHOW_NUMBER(max_lent_kb, PAGES_TO_KB(READ_ONCE(b->limits.max_lent)))
-STORE_KB(max_lent_kb, b->limits.max_lent)
-static DEVICE_ATTR_RW(max_lent_kb);
-
-SHOW_NUMBER(current_kb, PAGES_TO_KB(READ_ONCE(b->stats->current_pages)))
-static DEVICE_ATTR_RO(current_kb);
-
-SHOW_NUMBER(low_kb, PAGES_TO_KB(READ_ONCE(b->stats->balloon_low)))
-static DEVICE_ATTR_RO(low_kb);
-
-SHOW_NUMBER(high_kb, PAGES_TO_KB(READ_ONCE(b->stats->balloon_high)))
-static DEVICE_ATTR_RO(high_kb);
-
-SHOW_NUMBER(quarantined_kb, PAGES_TO_KB(READ_ONCE(b->pages.quarantined)))
-static DEVICE_ATTR_RO(quarantined_kb);
 
 static ssize_t scrub_pages_show(struct device *dev,
 				struct device_attribute *attr, char *buf)
@@ -282,12 +291,12 @@ static struct attribute *balloon_attrs[] = {
 	&dev_attr_target.attr,
 	&dev_attr_target_kb.attr,
 	&dev_attr_schedule_delay.attr,
-	&dev_attr_max_schedule_delay.attr,
-	&dev_attr_retry_count.attr,
-	&dev_attr_max_retry_count.attr,
+	&number_max_schedule_delay.attr.attr,
+	&number_retry_count.attr.attr,
+	&number_max_retry_count.attr.attr,
 	&dev_attr_scrub_pages.attr,
-	&dev_attr_min_kb.attr,
-	&dev_attr_max_lent_kb.attr,
+	&number_min_kb.attr.attr,
+	&number_max_lent_kb.attr.attr,
 	NULL
 };
 
@@ -296,10 +305,10 @@ static const struct attribute_group balloon_group = {
 };
 
 static struct attribute *info_attrs[] = {
-	&dev_attr_current_kb.attr,
-	&dev_attr_low_kb.attr,
-	&dev_attr_high_kb.attr,
-	&dev_attr_quarantined_kb.attr,
+	&number_current_kb.attr.attr,
+	&number_low_kb.attr.attr,
+	&number_high_kb.attr.attr,
+	&number_quarantined_kb.attr.attr,
 	&dev_attr_shortfall_kb.attr,
 	&dev_attr_state.attr,
 	&dev_attr_last_error.attr,

@@ -44,8 +44,6 @@
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>
 
-#include <trace/events/xen_balloon.h>
-
 #include "instance.h"
 
 /* Wait this long after the guest last grew before removing empty memory blocks. */
@@ -107,8 +105,9 @@ static const enum balloon_state shown_refused[] = {
 	[BALLOON_REFUSED_ADD]	  = BALLOON_ADDING,
 };
 
-static void refuse(struct xen_balloon *b, struct result *result,
-		   enum balloon_refusal why, int err)
+/* A limit refuses.  Many places call this, and none is in a hurry. */
+static noinline void refuse(struct xen_balloon *b, struct result *result,
+			    enum balloon_refusal why, int err)
 {
 	result->outcome = REFUSED;
 	result->why = why;
@@ -160,14 +159,12 @@ static void take_news(struct xen_balloon *b)
 		balloon_mover_begin(&b->mover);
 		balloon_blocks_begin(&b->blocks);
 	}
-	if (balloon_news_take(&b->news, BALLOON_BLOCKS_ADDED)) {
+	if (balloon_news_take(&b->news, BALLOON_GREW)) {
 		set_tries(b->stats, 1);
 		w->retry_at = jiffies;
+		/* empty blocks may be wanted next */
 		w->idle_since = jiffies;
 	}
-	/* what is in empty blocks may be wanted next */
-	if (balloon_news_take(&b->news, BALLOON_RESCUED))
-		w->idle_since = jiffies;
 	if (balloon_news_take(&b->news, BALLOON_RETRY))
 		w->retry_at = jiffies;
 }
@@ -207,23 +204,22 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 static void settle_target(struct xen_balloon *b, struct result *result)
 {
 	struct balloon_stats *stats = b->stats;
-	unsigned long target = READ_ONCE(stats->target_pages), listed, most;
+	unsigned long target = READ_ONCE(stats->target_pages), lent, listed;
+	unsigned long most;
 
 	mutex_lock(&b->pages.lock);
 	/* pages may have come back since the plan was made */
 	listed = balloon_pages_count(&b->pages);
-	most = stats->current_pages + stats->target_unpopulated + listed;
-	/* a borrower's return kicks */
-	result->outcome = stats->target_unpopulated && !listed ? WAITING :
-								 SUPERSEDED;
+	lent = stats->target_unpopulated;
+	most = stats->current_pages + lent + listed;
 	mutex_unlock(&b->pages.lock);
-	if (target <= most)
-		return;
-	result->why = BALLOON_REFUSED_ADD;
-	result->err = -EOPNOTSUPP;
-	result->missing = abs(balloon_pages_shortfall(&b->pages));
-	/* a target that is written just now stays */
-	cmpxchg(&stats->target_pages, target, most);
+	if (target > most) {
+		refuse(b, result, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
+		/* a target that is written just now stays */
+		cmpxchg(&stats->target_pages, target, most);
+	}
+	/* a borrower's return kicks */
+	result->outcome = lent && !listed ? WAITING : SUPERSEDED;
 }
 
 /* Get struct pages for @want more than there are.  Context: mover.lock is held. */
@@ -267,7 +263,6 @@ static bool tidy(struct xen_balloon *b, struct result *result)
 {
 	long left;
 
-	result->delay = MAX_SCHEDULE_TIMEOUT;
 	/* the end of either kicks */
 	if (balloon_blocks_fixed(&b->blocks) ||
 	    !balloon_blocks_can_shrink(&b->blocks))
@@ -297,9 +292,8 @@ static void stand_still(struct xen_balloon *b, enum balloon_next next,
 		return;
 	/* while inflating is forbidden no try fails */
 	left = balloon_news_hold_left(&b->news);
-	left = left ? left + 1 : too_early(&b->worker, next);
 	if (left)
-		result->delay = min(result->delay, left);
+		result->delay = min(result->delay, left + 1);
 	else
 		refuse(b, result, BALLOON_REFUSED_GUEST, -ENOMEM);
 }
@@ -361,12 +355,9 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 }
 
 /* Do one bounded piece of the plan.  Context: mover.lock is held. */
-static struct result act(struct xen_balloon *b, const struct balloon_plan *plan)
+static void act(struct xen_balloon *b, const struct balloon_plan *plan,
+		struct result *result)
 {
-	struct result result = {
-		.outcome = MOVED,
-		.delay = MAX_SCHEDULE_TIMEOUT,
-	};
 	struct balloon_moved moved;
 
 	/* only a plan to add memory is interested in how adding ended */
@@ -377,27 +368,26 @@ static struct result act(struct xen_balloon *b, const struct balloon_plan *plan)
 	case BALLOON_NEXT_INFLATE:
 		moved = balloon_mover_inflate(&b->mover, plan->nr_pages,
 					      BALLOON_FOR_TARGET);
-		result.moved = moved.pages;
+		result->moved = moved.pages;
 		if (!moved.pages && moved.tried)
-			refuse(b, &result, BALLOON_REFUSED_RELEASE, -EIO);
+			refuse(b, result, BALLOON_REFUSED_RELEASE, -EIO);
 		else if (!moved.pages)
-			refuse(b, &result, BALLOON_REFUSED_GUEST, -ENOMEM);
+			refuse(b, result, BALLOON_REFUSED_GUEST, -ENOMEM);
 		break;
 	case BALLOON_NEXT_DEFLATE:
-		deflate(b, plan->nr_pages, &result);
+		deflate(b, plan->nr_pages, result);
 		break;
 	case BALLOON_NEXT_ADD:
-		add(b, plan->nr_pages, &result);
+		add(b, plan->nr_pages, result);
 		break;
 	case BALLOON_NEXT_WAIT_ONLINE:
 		/* the block that comes online kicks */
-		result.outcome = WAITING;
+		result->outcome = WAITING;
 		break;
 	default:
-		stand_still(b, plan->next, &result);
+		stand_still(b, plan->next, result);
 		break;
 	}
-	return result;
 }
 
 /* A try failed.  Return: jiffies until it may be repeated. */
@@ -437,9 +427,7 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 	struct balloon_worker *w = &b->worker;
 
 	w->steps[state]++;
-	trace_xen_balloon_step(balloon_report_state_text(state), plan->nr_pages,
-			       result->moved, b->stats->current_pages,
-			       READ_ONCE(b->stats->target_pages));
+	balloon_report_step(state, plan->nr_pages, result->moved, b->stats);
 	if (result->why != BALLOON_REFUSED_NOT)
 		balloon_report_refusal(&b->report, result->why, result->err,
 				       result->missing);
@@ -482,7 +470,10 @@ long balloon_worker_step(struct xen_balloon *b)
 {
 	struct balloon_worker *w = &b->worker;
 	struct balloon_plan plan;
-	struct result result;
+	struct result result = {
+		.outcome = MOVED,
+		.delay = MAX_SCHEDULE_TIMEOUT,
+	};
 	struct balance before;
 	long left;
 
@@ -497,9 +488,7 @@ long balloon_worker_step(struct xen_balloon *b)
 	    w->last != BALLOON_NEXT_NOTHING)
 		w->idle_since = jiffies;
 	WRITE_ONCE(w->last, plan.next);
-	/* to stand still is never too early */
-	left = plan.next == BALLOON_NEXT_SPARE_NONE ?
-	       0 : too_early(w, plan.next);
+	left = too_early(w, plan.next);
 	if (left) {
 		balloon_mover_unlock(&b->mover);
 		return left;
@@ -508,7 +497,7 @@ long balloon_worker_step(struct xen_balloon *b)
 	if (!(grows(plan.next) && host_refuses(w)))
 		balloon_report_state(&b->report, shown[plan.next]);
 	before = take_balance(b);
-	result = act(b, &plan);
+	act(b, &plan, &result);
 	check_balance(b, &before);
 	balloon_mover_unlock(&b->mover);
 
