@@ -49,9 +49,13 @@ static inline void free_reserved_pages(struct page *page, unsigned int order)
 
 /* the table became const later */
 #undef register_sysctl_init
+#ifdef CONFIG_SYSCTL
 #define register_sysctl_init(path, table)				\
 	__register_sysctl_init(path, (struct ctl_table *)(table), #table, \
 			       ARRAY_SIZE(table))
+#else
+#define register_sysctl_init(path, table)	((void)(table))
+#endif
 
 #endif /* !__ASSEMBLY__ */
 #endif /* _XEN_BALLOON_BACKPORT_H */
