@@ -563,9 +563,16 @@ static void hotplug_remove(struct kunit *test)
 	KUNIT_EXPECT_GT(test, add_blocks(3), 0);
 	world->empty_from = block_of(0);
 	world->empty_pages = 2 * block;
-	/* what was never online is not empty, it is waited for */
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-	set_online(block_of(0), 3 * block);
+	/* a block that never came online has no memory in it */
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
+	set_online(block_of(0), 2 * block);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(2));
+	release_resource(world->res[--world->nr_res]);
+	kfree(world->res[world->nr_res]);
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	set_online(block_of(2), block);
+	world->offline = 0;
 	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
 	/* blocks that are kept for lending stay */
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
@@ -699,8 +706,10 @@ static void hotplug_remove_left_offline(struct kunit *test)
 	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
 	kunit_activate_static_stub(test, balloon_hotplug_remove_block, went_offline);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
-	/* nobody looks at it meanwhile */
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
+	/* it can go meanwhile, and nobody looks at its pages */
+	world->empty_pages = 0;
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
+	world->empty_pages = world_block_pages();
 	balloon_hotplug_online_page(pfn_to_page(block_of(0)), 0);
 	KUNIT_EXPECT_EQ(test, world->online, 1);
 	set_online(block_of(0), world_block_pages());
@@ -709,6 +718,32 @@ static void hotplug_remove_left_offline(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
 }
 #endif
+
+/* Nothing is added where another driver, or the administrator, is against it. */
+static void hotplug_possible(struct kunit *test)
+{
+	kunit_deactivate_static_stub(test, balloon_hotplug_possible);
+	KUNIT_EXPECT_TRUE(test, balloon_hotplug_possible());
+	balloon_hotplug_user.client = NULL;
+	KUNIT_EXPECT_FALSE(test, balloon_hotplug_possible());
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, world->nr_res, 0);
+	balloon_hotplug_user.client = &world_client;
+}
+
+/* What a block costs: its page structures, and the tables of a PV guest. */
+static void hotplug_cost(struct kunit *test)
+{
+	struct balloon_ops ops = {};
+	unsigned long bytes = world_block_pages() * sizeof(struct page);
+
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_cost(&ops),
+			DIV_ROUND_UP(bytes, PAGE_SIZE));
+	ops.table_bytes = 16;
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_cost(&ops),
+			DIV_ROUND_UP(bytes + 16 * world_block_pages(),
+				     PAGE_SIZE));
+}
 
 /* Who writes the sysctl tells the worker, and nobody else does. */
 static void hotplug_sysctl(struct kunit *test)
@@ -751,6 +786,8 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE(hotplug_online_once),
 	KUNIT_CASE(hotplug_online_range),
 	KUNIT_CASE(hotplug_next),
+	KUNIT_CASE(hotplug_possible),
+	KUNIT_CASE(hotplug_cost),
 	KUNIT_CASE(hotplug_sysctl),
 #ifdef CONFIG_MEMORY_HOTREMOVE
 	KUNIT_CASE(hotplug_remove),

@@ -378,6 +378,21 @@ static void lending_adds(struct kunit *test)
 	sim_return(sim, 0, 2 * HUGE);
 }
 
+/* A direct-mapped domain has no use for blocks. */
+static void lending_adds_not_direct(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->for_lending = true;
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_make_direct(sim, true);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 7), 0);
+	sim_make_direct(sim, false);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	sim_return(sim, 0, 7);
+}
+
 /* Nobody waits for memory blocks that are added or removed by somebody else. */
 static void borrow_meanwhile(struct sim *sim)
 {
@@ -542,6 +557,7 @@ static struct kunit_case lending_test_cases[] = {
 	KUNIT_CASE(lending_makes_room),
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 	KUNIT_CASE(lending_adds),
+	KUNIT_CASE(lending_adds_not_direct),
 	KUNIT_CASE(lending_while_adding),
 	KUNIT_CASE_SLOW(lending_waits_for_others),
 	KUNIT_CASE_SLOW(lending_comes_back),

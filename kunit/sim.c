@@ -552,6 +552,11 @@ static long sim_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 	return added ?: -ENOMEM;
 }
 
+static unsigned long sim_hotplug_cost(const struct balloon_ops *ops)
+{
+	return the_sim->block_cost;
+}
+
 static bool sim_hotplug_possible(void)
 {
 	return the_sim->hotplug || the_sim->hotplug_errno != -EOPNOTSUPP;
@@ -586,6 +591,9 @@ static long sim_hotplug_remove(void)
 	if (sim->meanwhile)
 		sim->meanwhile(sim);
 	sim->removals++;
+	sim->b.blocks.taken = sim->taken;
+	if (sim->taken)
+		sim->removable = false;
 	if (sim->remove_errno)
 		return sim->remove_errno;
 	mutex_lock(&sim->b.pages.lock);
@@ -633,6 +641,8 @@ static void stub_hotplug(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_hotplug_add, sim_hotplug_add);
 	kunit_activate_static_stub(test, balloon_hotplug_possible,
 				   sim_hotplug_possible);
+	kunit_activate_static_stub(test, balloon_hotplug_cost,
+				   sim_hotplug_cost);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   sim_for_lending);
 }

@@ -82,6 +82,8 @@ struct sim_faults {
  * @piece: PFN of what was added long ago and can be given back; 0: nothing
  * @removable: 2 MiB in the balloon can be removed
  * @remove_errno: what removing answers
+ * @taken: the block that is being removed is in use again
+ * @block_cost: pages that an added block costs
  * @gone: the first page of what was removed
  * @removals: how often removing was tried
  * @blocks_wait: what adds and removes memory blocks does not get to run
@@ -132,6 +134,8 @@ struct sim {
 	unsigned long piece;
 	bool removable;
 	int remove_errno;
+	bool taken;
+	unsigned long block_cost;
 	struct page *gone;
 	unsigned int removals;
 	bool blocks_wait;

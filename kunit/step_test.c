@@ -871,7 +871,7 @@ static void step_names(struct kunit *test)
 
 	for (i = 0; i < BALLOON_NR_STATES; i++)
 		KUNIT_EXPECT_NOT_NULL(test, balloon_report_state_text(i));
-	for (i = 0; i <= BALLOON_REFUSED_ADD; i++)
+	for (i = 0; i < BALLOON_NR_REFUSALS; i++)
 		KUNIT_EXPECT_NOT_NULL(test, balloon_report_refusal_text(i));
 	KUNIT_EXPECT_STREQ(test, balloon_report_state_text(BALLOON_IDLE), "idle");
 	KUNIT_EXPECT_STREQ(test, balloon_report_state_text(BALLOON_CANCELLED),
@@ -950,6 +950,113 @@ static void step_add_cap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_CAP);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
+}
+#endif
+
+#ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
+/* A block that costs more than the target lacks is not added, and the target
+ * settles at what the guest has.
+ */
+static void step_add_cost(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->block_cost = 8;
+	sim_target(sim, SIM_PAGES + 8);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_COST);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.err, -ENOSPC);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.nr_pages, 8);
+	sim_target(sim, SIM_PAGES + 9);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 9);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+}
+
+/* Lent pages are made up for by a block only where they are worth it. */
+static void step_add_cost_lent(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->block_cost = 60;
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 60), 0);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
+	sim_return(sim, 0, 60);
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
+}
+
+/* Nor is a block added for less than it costs under the cap; the target stays, and
+ * lifting the cap is enough.
+ */
+static void step_add_cost_cap(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->block_cost = 8;
+	sim->cap = sim->nr_in + 8 * XEN_PFN_PER_PAGE;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), msecs_to_jiffies(100));
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_CAP);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	sim->cap = LONG_MAX;
+	sim_settle(sim, 10);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+}
+
+/* A host that had no memory gets one block to show for it, not all of them. */
+static void step_add_host(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->host = 0;
+	sim->b.worker.refused = BALLOON_REFUSED_HOST;
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	sim_settle(sim, 10);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	sim->host = LONG_MAX;
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+/* The blocks of a PV guest cannot go: no other is added while one has no memory. */
+static void step_add_pv(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_make_pv(sim);
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->host = HUGE / 2;
+	sim_target(sim, SIM_PAGES + 4 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim->hotplug_want, 1);
+	sim->host = LONG_MAX;
+	sim_settle(sim, 50);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 4 * HUGE);
 }
 #endif
 
@@ -1313,6 +1420,29 @@ static void step_tidy_refused(struct kunit *test)
 	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 2);
+}
+
+/* A block that a borrower was quicker to use is no reason to keep the next one. */
+static void step_tidy_taken(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim->removable = true;
+	sim->remove_errno = -EBUSY;
+	sim->taken = true;
+	sim_step(sim);
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	sim->removable = true;
+	sim->remove_errno = 0;
+	sim->taken = false;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 2);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 }
 
 /* Nor does a target that cannot be met keep it, or that min_kb holds back. */
@@ -1758,6 +1888,11 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_wait_online),
 	KUNIT_CASE(step_add_fails),
 	KUNIT_CASE(step_add_cap),
+	KUNIT_CASE(step_add_cost),
+	KUNIT_CASE(step_add_cost_lent),
+	KUNIT_CASE(step_add_cost_cap),
+	KUNIT_CASE(step_add_host),
+	KUNIT_CASE(step_add_pv),
 	KUNIT_CASE(step_unreachable_race),
 	KUNIT_CASE(step_adding_race),
 	KUNIT_CASE(step_adding_populated),
@@ -1774,6 +1909,7 @@ static struct kunit_case step_test_cases[] = {
 	defined(CONFIG_MEMORY_HOTREMOVE)
 	KUNIT_CASE(step_tidy),
 	KUNIT_CASE(step_tidy_refused),
+	KUNIT_CASE(step_tidy_taken),
 	KUNIT_CASE(step_tidy_low),
 	KUNIT_CASE(step_tidy_nothing_left),
 	KUNIT_CASE(step_tidy_hold),

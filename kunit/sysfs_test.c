@@ -355,10 +355,13 @@ static void sysfs_errors(struct kunit *test)
 		"pages refused by Xen, which did not take them",
 		"pages refused by the guest, which needs them",
 		"memory blocks refused by the kernel",
+		"a memory block refused, because it costs more than it brings",
 	};
 	struct sim *sim = test->priv;
 	unsigned int what;
-	char text[128];
+	char text[160];
+
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(texts), BALLOON_NR_REFUSALS);
 
 	expect_shown(test, "info", "last_error", "none\n");
 	for (what = BALLOON_REFUSED_CAP; what < ARRAY_SIZE(texts); what++) {

@@ -81,15 +81,15 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
  * balloon_blocks_remove - begin to remove a memory block with no memory in it
  * @blocks: the blocks
  *
- * At its end the blocks task kicks the worker.  After a failure no block is tried
- * until a target is written.
+ * At its end the blocks task kicks the worker.  Where the kernel could not remove
+ * the block, no block is tried until a target is written.
  *
  * Context: the mover's lock is held.
  * Return: as with balloon_blocks_add().
  */
 int balloon_blocks_remove(struct balloon_blocks *blocks)
 {
-	blocks->stay = true;
+	blocks->taken = false;
 	return begin(blocks, 0);
 }
 
@@ -135,6 +135,17 @@ bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
 }
 
 /**
+ * balloon_blocks_cost - how much memory an added block costs the guest
+ * @blocks: the blocks
+ *
+ * Return: pages.
+ */
+unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks)
+{
+	return balloon_hotplug_cost(blocks->mover->reservation->ops);
+}
+
+/**
  * balloon_blocks_can_shrink - whether a block with no memory in it can be removed
  * @blocks: the blocks
  *
@@ -174,6 +185,9 @@ static long add_blocks(struct balloon_mover *mover, unsigned long want)
 	long added, more = 0;
 
 	added = balloon_hotplug_add(ops, 1, balloon_mover_available());
+	/* where a block cannot be removed, none is added before the last is used */
+	if (ops->keeps_blocks)
+		return added;
 	if (!balloon_hotplug_for_lending())
 		want = clamp_t(long, lacking(mover->pages), 0, want);
 	if (added > 0 && added < want)
@@ -199,8 +213,9 @@ static void blocks_removed(struct balloon_blocks *blocks, long removed)
 {
 	lockdep_assert_held(&blocks->mover->lock);
 	balloon_pages_resize(blocks->mover->pages, min(-removed, 0L));
-	if (removed > 0)
-		blocks->stay = false;
+	/* a block that is in use again is no reason to keep others */
+	if (removed < 0 && !blocks->taken)
+		blocks->stay = true;
 }
 
 VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
@@ -285,7 +300,9 @@ static bool pages_offline(void *owner, unsigned long start_pfn,
 {
 	struct balloon_blocks *blocks = owner;
 
-	return balloon_pages_leave(blocks->mover->pages, start_pfn, nr_pages);
+	blocks->taken = !balloon_pages_leave(blocks->mover->pages, start_pfn,
+					     nr_pages);
+	return !blocks->taken;
 }
 
 static void pages_cancel_offline(void *owner, unsigned long start_pfn,
@@ -318,14 +335,14 @@ VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
 	.changed = pages_changed,
 };
 
-static void __init watch(struct balloon_blocks *blocks)
+static void __init watch(struct balloon_blocks *blocks, bool may_add)
 {
 	/* a guest that is saved waits for the blocks task, as for the worker */
 	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
-	balloon_hotplug_init(&balloon_blocks_client, blocks);
+	balloon_hotplug_init(&balloon_blocks_client, blocks, may_add);
 }
 #else
-static void __init watch(struct balloon_blocks *blocks) { }
+static void __init watch(struct balloon_blocks *blocks, bool may_add) { }
 #endif
 
 /**
@@ -344,9 +361,10 @@ void balloon_blocks_init(struct balloon_blocks *blocks,
 /**
  * balloon_blocks_start - begin to watch memory blocks and hibernation
  * @blocks: the blocks
+ * @may_add: false: no block is ever added
  */
-void __init balloon_blocks_start(struct balloon_blocks *blocks)
+void __init balloon_blocks_start(struct balloon_blocks *blocks, bool may_add)
 {
-	watch(blocks);
+	watch(blocks, may_add);
 	register_pm_notifier(&blocks->hibernation);
 }

@@ -18,6 +18,7 @@
  * @busy: the blocks task was started and has not ended
  * @want: pages to add, 0 to remove a block; not written while @busy
  * @err: negative errno of the last adding, which no step has seen yet
+ * @taken: a page of the block that is being removed was lent or populated first
  * @stay: a block could not be removed; no other is tried until a target is written
  * @hibernating: blocks must be left alone
  * @hibernation: tells about hibernation
@@ -28,6 +29,7 @@ struct balloon_blocks {
 	bool busy;
 	unsigned long want;
 	int err;
+	bool taken;
 	bool stay;
 	bool hibernating;
 	struct notifier_block hibernation;
@@ -37,11 +39,12 @@ struct balloon_blocks {
 
 void balloon_blocks_init(struct balloon_blocks *blocks,
 			 struct balloon_mover *mover);
-void balloon_blocks_start(struct balloon_blocks *blocks);
+void balloon_blocks_start(struct balloon_blocks *blocks, bool may_add);
 int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want);
 int balloon_blocks_remove(struct balloon_blocks *blocks);
 void balloon_blocks_begin(struct balloon_blocks *blocks);
 int balloon_blocks_take_error(struct balloon_blocks *blocks);
+unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_grow(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks);
 

@@ -63,6 +63,9 @@ module_param(balloon_min_kb, ulong, 0444);
 static unsigned long balloon_max_lent_kb;
 module_param(balloon_max_lent_kb, ulong, 0444);
 
+static bool balloon_hotplug = true;
+module_param(balloon_hotplug, bool, 0444);
+
 static bool balloon_boot_xen_scrubs;
 module_param(balloon_boot_xen_scrubs, bool, 0444);
 
@@ -190,7 +193,7 @@ static int __init balloon_init(void)
 	if (!is_there(b))
 		return -ENODEV;
 
-	balloon_blocks_start(&b->blocks);
+	balloon_blocks_start(&b->blocks, balloon_hotplug);
 	balloon_debugfs_init(b);
 	ret = balloon_worker_start(b);
 	if (ret)

@@ -27,6 +27,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
+#include <linux/printk.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
@@ -217,6 +218,25 @@ err_res:
 	return ret;
 }
 
+/* The bytes of structures and tables that an added page needs. */
+static size_t page_bytes(const struct balloon_ops *ops)
+{
+	return sizeof(struct page) + ops->table_bytes;
+}
+
+/**
+ * balloon_hotplug_cost - how much memory an added block costs the guest
+ * @ops: the type of domain
+ *
+ * Return: pages.
+ */
+unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
+{
+	BALLOON_STUB(balloon_hotplug_cost, ops);
+	return balloon_policy_block_cost(balloon_hotplug_block_pages(),
+					 page_bytes(ops));
+}
+
 /**
  * balloon_hotplug_add - add memory blocks with no memory behind them
  * @ops: the type of domain
@@ -239,8 +259,9 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 
 	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
 	want = min(want, max(MOST_ADDED, balloon_hotplug_block_pages()));
-	nr_pages = balloon_policy_add(want, available, balloon_hotplug_block_pages(),
-				      sizeof(struct page));
+	nr_pages = balloon_policy_add(want, available,
+				      balloon_hotplug_block_pages(),
+				      page_bytes(ops));
 	if (!balloon_hotplug_possible())
 		return -EOPNOTSUPP;
 	if (!nr_pages)
@@ -286,7 +307,9 @@ bool balloon_hotplug_next(unsigned long *pfn)
 }
 
 #ifdef CONFIG_MEMORY_HOTREMOVE
-/* Find the last block whose pages are all in the balloon; 0: there is none. */
+/* Find the last block with no memory in it: all its pages are in the balloon, or it
+ * never came online.  0: there is none.
+ */
 static unsigned long empty_block(void)
 {
 	struct balloon_hotplug_user *user = &balloon_hotplug_user;
@@ -295,7 +318,7 @@ static unsigned long empty_block(void)
 	void *entry;
 
 	xa_for_each(&blocks, index, entry) {
-		if (entry == BLOCK_HANDED &&
+		if (entry == BLOCK_NEW ||
 		    user->client->empty(user->owner, index * block, block))
 			found = index * block;
 	}
@@ -357,12 +380,13 @@ bool balloon_hotplug_for_lending(void)
 /**
  * balloon_hotplug_possible - whether this kernel can add memory
  *
- * Return: true.
+ * Return: false where the administrator forbids that, or where another driver was
+ * first to be asked about memory that comes online.
  */
 bool balloon_hotplug_possible(void)
 {
 	BALLOON_STUB(balloon_hotplug_possible);
-	return true;
+	return balloon_hotplug_user.client;
 }
 
 /**
@@ -383,7 +407,7 @@ balloon_hotplug_lending_handler(const struct ctl_table *table, int write,
 	struct balloon_hotplug_user *user = &balloon_hotplug_user;
 	int ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
 
-	if (write && !ret)
+	if (write && !ret && user->client)
 		user->client->changed(user->owner);
 	return ret;
 }
@@ -404,12 +428,23 @@ static const struct ctl_table balloon_table[] = {
  * balloon_hotplug_init - begin to watch memory that comes online
  * @client: the functions that are told
  * @owner: their first argument
+ * @may_add: false: no block is ever added
  */
 void __init balloon_hotplug_init(const struct balloon_hotplug_client *client,
-				 void *owner)
+				 void *owner, bool may_add)
 {
-	balloon_hotplug_user = (struct balloon_hotplug_user){ client, owner };
-	set_online_page_callback(balloon_hotplug_online_page);
-	register_memory_notifier(&memory_nb);
+	int ret;
+
+	/* programs look for the sysctl, whether it has an effect or not */
 	register_sysctl_init("xen/balloon", balloon_table);
+	if (!may_add)
+		return;
+	ret = set_online_page_callback(balloon_hotplug_online_page);
+	if (ret) {
+		pr_warn("another driver handles memory that comes online (%d): this guest cannot grow above its boot memory\n",
+			ret);
+		return;
+	}
+	balloon_hotplug_user = (struct balloon_hotplug_user){ client, owner };
+	register_memory_notifier(&memory_nb);
 }

@@ -38,7 +38,7 @@ struct balloon_hotplug_client {
 
 /**
  * struct balloon_hotplug_user - who is told about added memory blocks
- * @client: the functions
+ * @client: the functions; NULL where no block can be added
  * @owner: their first argument
  */
 struct balloon_hotplug_user {
@@ -47,7 +47,8 @@ struct balloon_hotplug_user {
 };
 
 void balloon_hotplug_init(const struct balloon_hotplug_client *client,
-			  void *owner);
+			  void *owner, bool may_add);
+unsigned long balloon_hotplug_cost(const struct balloon_ops *ops);
 long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			 unsigned long available);
 bool balloon_hotplug_next(unsigned long *pfn);
@@ -60,6 +61,11 @@ static inline long balloon_hotplug_add(const struct balloon_ops *ops,
 				       unsigned long available)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
+{
+	return 0;
 }
 
 static inline bool balloon_hotplug_next(unsigned long *pfn)

@@ -205,7 +205,8 @@ int balloon_lending_borrow(struct xen_balloon *b, unsigned int nr_pages,
 			   struct page **pages)
 {
 	bool more = true, inflated = false;
-	bool adding = balloon_hotplug_for_lending();
+	bool adding = balloon_hotplug_for_lending() &&
+		      balloon_blocks_can_grow(&b->blocks);
 	unsigned int got = 0;
 	int ret;
 

@@ -261,6 +261,7 @@ static int lend(struct page *page)
 const struct balloon_ops balloon_pv_ops = {
 	.by_frame = true,
 	.keeps_blocks = true,
+	.table_bytes = sizeof(pte_t) + sizeof(unsigned long),
 	.memory_op = balloon_reservation_memory_op,
 	.count = balloon_reservation_count,
 	.prepare_range = prepare_range,

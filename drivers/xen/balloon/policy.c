@@ -14,6 +14,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
@@ -188,11 +189,25 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 }
 
 /**
+ * balloon_policy_block_cost - how much memory an added block costs
+ * @block: pages of a memory block
+ * @per_page: bytes of structures and tables that each page needs
+ *
+ * A block that brings no more than this makes the guest smaller.
+ *
+ * Return: pages.
+ */
+unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page)
+{
+	return DIV_ROUND_UP(block * per_page, PAGE_SIZE);
+}
+
+/**
  * balloon_policy_add - how many pages of memory blocks to add at once
  * @want: pages that have no struct page yet
  * @available: pages that the guest can spare
  * @block: pages of a memory block
- * @page_struct: bytes of a struct page
+ * @per_page: bytes of structures and tables that each page needs
  *
  * The guest pays for the page structures of added memory with memory that it has.
  * At most a quarter of what is available is spent on them.  The rest of @want is
@@ -201,13 +216,13 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
  * Return: pages, a multiple of @block; 0 where the guest cannot pay for one block.
  */
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
-				 unsigned long block, size_t page_struct)
+				 unsigned long block, size_t per_page)
 {
 	unsigned long most;
 
 	/* the product below must not overflow */
 	most = min(available, ULONG_MAX >> PAGE_SHIFT) / 4;
-	most = most * PAGE_SIZE / page_struct;
+	most = most * PAGE_SIZE / per_page;
 	if (want > most)
 		return rounddown(most, block);
 	return min(roundup(want, block), rounddown(most, block));

@@ -80,8 +80,9 @@ unsigned long balloon_policy_delay_s(unsigned long retry_count,
 				     unsigned long most);
 unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 				  u64 ns);
+unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page);
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
-				 unsigned long block, size_t page_struct);
+				 unsigned long block, size_t per_page);
 bool balloon_policy_balanced(long held, long lost, long frames, long *kept);
 int balloon_policy_kb_to_pages(u64 kb, unsigned int page_shift,
 			       unsigned long most, unsigned long *pages);

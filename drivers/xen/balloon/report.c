@@ -32,6 +32,7 @@ static const char * const refusal_texts[] = {
 	[BALLOON_REFUSED_RELEASE] = "pages refused by Xen, which did not take them",
 	[BALLOON_REFUSED_GUEST]	  = "pages refused by the guest, which needs them",
 	[BALLOON_REFUSED_ADD]	  = "memory blocks refused by the kernel",
+	[BALLOON_REFUSED_COST]	  = "a memory block refused, because it costs more than it brings",
 };
 
 /**

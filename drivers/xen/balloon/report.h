@@ -44,6 +44,7 @@ enum balloon_state {
  * @BALLOON_REFUSED_RELEASE: Xen did not take a page
  * @BALLOON_REFUSED_GUEST: the guest has no memory to spare
  * @BALLOON_REFUSED_ADD: a memory block could not be added
+ * @BALLOON_REFUSED_COST: a memory block would cost more than it brings
  */
 enum balloon_refusal {
 	BALLOON_REFUSED_NOT,
@@ -52,6 +53,7 @@ enum balloon_refusal {
 	BALLOON_REFUSED_RELEASE,
 	BALLOON_REFUSED_GUEST,
 	BALLOON_REFUSED_ADD,
+	BALLOON_REFUSED_COST,
 	/* private: */
 	BALLOON_NR_REFUSALS,
 };

@@ -57,6 +57,7 @@ struct balloon_batch {
  * @keeps_blocks: a memory block that was added cannot be removed
  * @keeps_frames: Xen leaves the frames with the domain and counts them all the
  *	time; so the domain has no cap to meet, and cannot grow
+ * @table_bytes: bytes of page tables and p2m that an added page needs
  * @memory_op: XENMEM_populate_physmap or XENMEM_decrease_reservation of @nr
  *	entries of Xen's own order; returns how many entries Xen did, or a negative
  *	errno; may stop anywhere
@@ -77,6 +78,7 @@ struct balloon_ops {
 	bool by_frame;
 	bool keeps_blocks;
 	bool keeps_frames;
+	unsigned int table_bytes;
 	long (*memory_op)(unsigned int cmd, xen_pfn_t *frames, unsigned int nr,
 			  unsigned int xen_order);
 	long (*count)(unsigned int cmd);

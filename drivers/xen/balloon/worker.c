@@ -103,6 +103,7 @@ static const enum balloon_state shown_refused[] = {
 	[BALLOON_REFUSED_RELEASE] = BALLOON_HOST_FULL,
 	[BALLOON_REFUSED_GUEST]	  = BALLOON_GUEST_LOW,
 	[BALLOON_REFUSED_ADD]	  = BALLOON_ADDING,
+	[BALLOON_REFUSED_COST]	  = BALLOON_ADDING,
 };
 
 /* A limit refuses.  Many places call this, and none is in a hurry. */
@@ -198,10 +199,11 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 
 /* --- adding ------------------------------------------------------------- */
 
-/* Lower a target that the guest can never reach.  Pages that are lent count as
- * reachable, because borrowers return them.
+/* Lower a target to what the guest can reach without more blocks.  Pages that are
+ * lent count as reachable, because borrowers return them.
  */
-static void settle_target(struct xen_balloon *b, struct result *result)
+static void settle_target(struct xen_balloon *b, enum balloon_refusal why,
+			  int err, struct result *result)
 {
 	struct balloon_stats *stats = b->stats;
 	unsigned long target = READ_ONCE(stats->target_pages), lent, listed;
@@ -214,7 +216,7 @@ static void settle_target(struct xen_balloon *b, struct result *result)
 	most = stats->current_pages + lent + listed;
 	mutex_unlock(&b->pages.lock);
 	if (target > most) {
-		refuse(b, result, BALLOON_REFUSED_ADD, -EOPNOTSUPP);
+		refuse(b, result, why, err);
 		/* a target that is written just now stays */
 		cmpxchg(&stats->target_pages, target, most);
 	}
@@ -226,14 +228,19 @@ static void settle_target(struct xen_balloon *b, struct result *result)
 static void add(struct xen_balloon *b, unsigned long want,
 		struct result *result)
 {
-	unsigned long room;
+	unsigned long cost, room;
 	int err;
 
 	result->outcome = WAITING;
 	if (balloon_blocks_fixed(&b->blocks))
 		return;
 	if (!balloon_blocks_can_grow(&b->blocks)) {
-		settle_target(b, result);
+		settle_target(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP, result);
+		return;
+	}
+	cost = balloon_blocks_cost(&b->blocks);
+	if (want <= cost) {
+		settle_target(b, BALLOON_REFUSED_COST, -ENOSPC, result);
 		return;
 	}
 	/* how the last adding ended */
@@ -241,10 +248,13 @@ static void add(struct xen_balloon *b, unsigned long want,
 	if (!err) {
 		/* memory beyond the cap would never come */
 		room = balloon_reservation_room(&b->reservation);
-		if (!room) {
+		if (room <= cost) {
 			refuse(b, result, BALLOON_REFUSED_CAP, -ENOMEM);
 			return;
 		}
+		/* a host that had no memory gets one block to show for it */
+		if (host_refuses(&b->worker))
+			want = 1;
 		err = balloon_blocks_add(&b->blocks, min(want, room));
 	}
 	if (err)
