@@ -310,10 +310,26 @@ static void boot_debt_no_worker(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_worker_run, no_thread);
 	sim_said("");
 	KUNIT_EXPECT_EQ(test, balloon_worker_start(&sim->b), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, sim->b.worker.started);
 	sim_target(sim, SIM_PAGES - 1000);
 	balloon_boot_pay_debt(&sim->b, 1000);
 	KUNIT_EXPECT_LT(test, jiffies - start, 500UL * HZ);
 	KUNIT_EXPECT_EQ(test, sim_said("there is no thread"), 1);
+}
+
+static struct task_struct *some_thread(struct xen_balloon *b)
+{
+	return current;
+}
+
+static void boot_worker(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->b.worker.started = false;
+	kunit_activate_static_stub(test, balloon_worker_run, some_thread);
+	KUNIT_EXPECT_EQ(test, balloon_worker_start(&sim->b), 0);
+	KUNIT_EXPECT_TRUE(test, sim->b.worker.started);
 }
 
 static int pay_at(struct sim *sim, unsigned int ms)
@@ -525,6 +541,7 @@ static struct kunit_case boot_test_cases[] = {
 	KUNIT_CASE(boot_borrowed_early),
 	KUNIT_CASE(boot_no_debt),
 	KUNIT_CASE_SLOW(boot_debt_stays),
+	KUNIT_CASE(boot_worker),
 	KUNIT_CASE(boot_debt_no_worker),
 	KUNIT_CASE(boot_debt_paid),
 	KUNIT_CASE_SLOW(boot_debt_slow),

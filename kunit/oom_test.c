@@ -118,8 +118,11 @@ static void oom_refused(struct kunit *test)
 	blow_up(sim, 4 * HUGE);
 	sim->cap = sim->nr_in;
 	sim->calls = 0;
+	sim->b.news.events = 0;
 	KUNIT_EXPECT_EQ(test, rescue(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	/* nothing came, so what failed before is not tried sooner */
+	KUNIT_EXPECT_EQ(test, sim->b.news.events, BIT(BALLOON_KICKED));
 	sim->cap = sim->nr_in + 30 * XEN_PFN_PER_PAGE;
 	KUNIT_EXPECT_EQ(test, rescue(sim), 30);
 	sim->cap = LONG_MAX;

@@ -198,8 +198,9 @@ static void policy_missing(struct kunit *test)
 		/* all that is lent, or a part */
 		{ { 900, 1000, 0, 0, 50, 1000, PLENTY }, 50 },
 		{ { 970, 1000, 0, 0, 50, 1000, PLENTY }, 30 },
-		/* min_kb is what the guest should have as well */
-		{ { 970, 500, 1000, 0, 50, 1000, PLENTY }, 30 },
+		{ { 490, 500, 1000, 0, 50, 1000, PLENTY }, 50 },
+		/* min_kb keeps the guest from shrinking */
+		{ { 970, 500, 1000, 0, 50, 1000, PLENTY }, 50 },
 		/* the guest should shrink and cannot */
 		{ { 1000, 500, 0, 0, 50, 1050, RESERVE }, 50 },
 		{ { 500, 500, 0, 0, 50, 1050, 0 }, 0 },

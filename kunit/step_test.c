@@ -1373,6 +1373,11 @@ static void step_in_demand(struct kunit *test)
 	defined(CONFIG_MEMORY_HOTREMOVE)
 /* --- blocks that were added and are not needed any more ---------------------------- */
 
+static int no_queue(struct balloon_blocks *blocks)
+{
+	return -ENOMEM;
+}
+
 /* The target is met: a block with nothing in it goes, a while after that. */
 static void step_tidy(struct kunit *test)
 {
@@ -1420,6 +1425,33 @@ static void step_tidy_refused(struct kunit *test)
 	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 2);
+}
+
+/* Blocks go one after the other, also in a guest that has nothing to spare. */
+static void step_tidy_low_many(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	unsigned int i;
+
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	/* each is in use again, which keeps no other */
+	sim->remove_errno = -EBUSY;
+	sim->taken = true;
+	sim->available = 0;
+	sim_target(sim, SIM_PAGES - 1);
+	sim_step(sim);
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
+	for (i = 0; i < 3; i++) {
+		sim->removable = true;
+		KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
+		KUNIT_EXPECT_EQ(test, sim->removals, i + 1);
+	}
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
+	/* a removal that cannot begin is not waited for */
+	sim->removable = true;
+	kunit_activate_static_stub(test, balloon_blocks_queue, no_queue);
+	KUNIT_EXPECT_GT(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->removals, 3);
 }
 
 /* A block that a borrower was quicker to use is no reason to keep the next one. */
@@ -1910,6 +1942,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_tidy),
 	KUNIT_CASE(step_tidy_refused),
 	KUNIT_CASE(step_tidy_taken),
+	KUNIT_CASE(step_tidy_low_many),
 	KUNIT_CASE(step_tidy_low),
 	KUNIT_CASE(step_tidy_nothing_left),
 	KUNIT_CASE(step_tidy_hold),

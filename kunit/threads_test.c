@@ -153,6 +153,9 @@ static void threads_freeze(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
 	w->last = BALLOON_NEXT_INFLATE;
 	w->refused = BALLOON_REFUSED_RELEASE;
+	/* an older refusal of something else does not count */
+	KUNIT_EXPECT_TRUE(test, balloon_worker_gives_first(&sim->b, &asked));
+	w->failed = BALLOON_NEXT_INFLATE;
 	KUNIT_EXPECT_FALSE(test, balloon_worker_gives_first(&sim->b, &asked));
 	w->refused = BALLOON_REFUSED_NOT;
 	/* three quarters of a second, and no longer */

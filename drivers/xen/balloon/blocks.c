@@ -41,7 +41,7 @@ VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
 
 static void set_busy(struct balloon_blocks *blocks, bool busy)
 {
-	blocks->mover->spare_added = busy;
+	balloon_mover_spare_added(blocks->mover, busy);
 	WRITE_ONCE(blocks->busy, busy);
 }
 
@@ -176,8 +176,8 @@ static long lacking(struct balloon_pages *bp)
 }
 
 /* Add blocks; return pages, or a negative errno.  The first block is added by
- * itself.  That may wait for locks, and afterwards the guest may be able to spare,
- * and supposed to hold, another amount of memory.
+ * itself.  Adding it may wait for locks.  So the target and the available memory are
+ * read again afterwards, because both may have changed.
  */
 static long add_blocks(struct balloon_mover *mover, unsigned long want)
 {
@@ -206,7 +206,6 @@ static void blocks_added(struct balloon_blocks *blocks, long added)
 		return;
 	balloon_pages_resize(bp, added);
 	balloon_report_step(BALLOON_ADDING, blocks->want, added, bp->stats);
-	balloon_news_tell(blocks->mover->news, BALLOON_GREW);
 }
 
 static void blocks_removed(struct balloon_blocks *blocks, long removed)
@@ -236,7 +235,10 @@ VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 	set_busy(blocks, false);
 	mutex_unlock(&mover->lock);
 	wake_up_all(&mover->news->moved);
-	balloon_news_kick(mover->news);
+	if (want && moved > 0)
+		balloon_news_tell(mover->news, BALLOON_GREW);
+	else
+		balloon_news_kick(mover->news);
 }
 
 /* --- hibernation -------------------------------------------------------- */
@@ -248,7 +250,7 @@ static void set_hibernating(struct balloon_blocks *blocks, bool on)
 	mutex_unlock(&blocks->mover->lock);
 	/* the worker may have left a block alone meanwhile */
 	if (!on)
-		balloon_news_kick(blocks->mover->news);
+		balloon_news_tell(blocks->mover->news, BALLOON_RETRY);
 }
 
 VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
@@ -324,7 +326,7 @@ static void pages_changed(void *owner)
 	 */
 	if (READ_ONCE(blocks->busy) && READ_ONCE(blocks->want))
 		return;
-	balloon_news_kick(blocks->mover->news);
+	balloon_news_tell(blocks->mover->news, BALLOON_RETRY);
 }
 
 VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {

@@ -177,8 +177,8 @@ static int __init balloon_early_init(void)
 }
 pure_initcall(balloon_early_init);
 
-/* Whether there is a balloon.  A crash kernel has none: it lives in the little that
- * it was given, and the toolstack's target is about all the rest.
+/* Whether there is a balloon.  A crash kernel has none: it has a small reserved
+ * region only, and the target counts the memory of the whole domain.
  */
 static bool __init is_there(const struct xen_balloon *b)
 {

@@ -196,7 +196,7 @@ static int add_block(const struct balloon_ops *ops)
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	pfn = PHYS_PFN(res->start);
-	/* the online callback has to know the block as ours */
+	/* the online callback asks whether the driver added the block */
 	ret = balloon_hotplug_note_block(pfn / block);
 	if (ret)
 		goto err_res;

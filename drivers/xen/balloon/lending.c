@@ -36,8 +36,8 @@ static bool in_use(struct page *page)
 	return page_count(page) != 1 || PagePrivate(page) || PageForeign(page);
 }
 
-/* Kick a worker that can grow by the pages that came, or that has pages to make up
- * for.
+/* Kick the worker if the guest holds less than its target: pages that came back can
+ * be populated.
  */
 static void kick_to_grow(struct xen_balloon *b)
 {
@@ -180,8 +180,10 @@ static bool inflate_for(struct xen_balloon *b, unsigned int nr_pages)
 	struct balloon_view view;
 
 	if (most) {
+		mutex_lock(&b->pages.lock);
 		view = balloon_mover_view(&b->mover,
 					  READ_ONCE(b->limits.floor));
+		mutex_unlock(&b->pages.lock);
 		if (nr_pages > most ||
 		    balloon_policy_missing(&view) > most - nr_pages)
 			return false;
@@ -226,7 +228,7 @@ int balloon_lending_borrow(struct xen_balloon *b, unsigned int nr_pages,
 		if (!more) {
 			adding = false;
 			more = inflate_for(b, nr_pages - got);
-			inflated |= more;
+			inflated = true;
 		}
 		ret = lend(b, nr_pages - got, pages + got);
 	}

@@ -38,6 +38,7 @@
 #include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/memory_hotplug.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/timekeeping.h>
 
@@ -46,14 +47,16 @@
 #include "hotplug.h"
 #include "mover.h"
 
-/* So long 2 MiB is not asked for again: the memory of the host may be in pieces. */
+/* Ask for single pages for this long after Xen refused 2 MiB, because the free
+ * memory of the host may be fragmented.
+ */
 #define NO_HUGE_TIME	(10 * HZ)
 
 /* 2 MiB extents in a hypercall, at most: 64 MiB. */
 #define MOST_EXTENTS	32
 
 /*
- * So many free blocks of 2 MiB are left alone while there are smaller ones.  fork
+ * Leave this many free blocks of 2 MiB to the guest while smaller ones are free.  fork
  * wants stacks of several pages, and a guest that has only single pages kills a
  * program to get such a stack, however many pages are free.
  */
@@ -116,6 +119,18 @@ void balloon_mover_begin(struct balloon_mover *m)
 }
 
 /**
+ * balloon_mover_spare_added - leave added memory alone, or no longer
+ * @m: the mover
+ * @spare: leave it alone, because a block of it may be removed just now
+ *
+ * Context: the lock is held.
+ */
+void balloon_mover_spare_added(struct balloon_mover *m, bool spare)
+{
+	m->spare_added = spare;
+}
+
+/**
  * balloon_mover_unlock - let others move memory
  * @m: the mover, whose lock is held
  *
@@ -128,9 +143,13 @@ void balloon_mover_unlock(struct balloon_mover *m)
 
 	m->lost = 0;
 	mutex_unlock(&m->lock);
-	if (lost)
-		balloon_report_lost(m->report, lost, pfn,
-				    "Xen did not say whether it has them");
+	if (!lost)
+		return;
+	/* a PV guest knows what Xen has, but may fail to map it */
+	balloon_report_lost(m->report, lost, pfn,
+			    m->reservation->ops->show ?
+			    "they cannot be mapped" :
+			    "Xen did not say whether it has them");
 }
 
 /* Context: the lock of the list is held as well. */
@@ -725,6 +744,7 @@ static struct balloon_moved deflate_once(struct balloon_mover *m,
  * balloon_mover_deflate - populate one bounded piece of the balloon
  * @m: the mover
  * @want: pages, at least 1
+ * @role: for whom; a rescue must not wait for memory
  *
  * Pages that Xen put memory behind are the kernel's afterwards, and in
  * current_pages; all others are still in the balloon.
@@ -733,15 +753,22 @@ static struct balloon_moved deflate_once(struct balloon_mover *m,
  * Return: what moved; not tried means that the balloon was empty.
  */
 struct balloon_moved balloon_mover_deflate(struct balloon_mover *m,
-					   unsigned long want)
+					   unsigned long want,
+					   enum balloon_role role)
 {
 	struct balloon_moved result;
+	unsigned int flags = 0;
 
 	lockdep_assert_held(&m->lock);
+	/* the p2m of a PV guest may need a page */
+	if (role == BALLOON_FOR_RESCUE)
+		flags = memalloc_noreclaim_save();
 	result = deflate_once(m, want);
 	/* a refusal of 2 MiB says nothing about pages */
 	if (!result.pages && result.refused && m->batch.order)
 		result = deflate_once(m, want);
+	if (role == BALLOON_FOR_RESCUE)
+		memalloc_noreclaim_restore(flags);
 	return result;
 }
 
@@ -750,10 +777,10 @@ struct balloon_moved balloon_mover_deflate(struct balloon_mover *m,
  * @m: the mover
  * @floor: what the guest keeps whatever the target, in pages
  *
- * Nothing is available while the balloon must not inflate.
+ * What is available is counted only where the guest should shrink, because that
+ * takes time.  Nothing is available while the balloon must not inflate.
  *
- * Context: the lock of the list is held, or a moment's difference between the
- * numbers does not matter.
+ * Context: the lock of the list is held.
  * Return: the numbers.
  */
 struct balloon_view balloon_mover_view(const struct balloon_mover *m,
@@ -761,16 +788,19 @@ struct balloon_view balloon_mover_view(const struct balloon_mover *m,
 {
 	const struct balloon_pages *bp = m->pages;
 	const struct balloon_stats *stats = bp->stats;
-
-	return (struct balloon_view){
-		.current_pages = READ_ONCE(stats->current_pages),
+	struct balloon_view view = {
+		.current_pages = stats->current_pages,
 		.target_pages = READ_ONCE(stats->target_pages),
 		.floor = floor,
 		.listed = balloon_pages_count(bp),
-		.lent = READ_ONCE(stats->target_unpopulated),
+		.lent = stats->target_unpopulated,
 		.total_pages = stats->total_pages - bp->quarantined -
 			       bp->leaving,
-		.available = balloon_news_hold_left(m->news) ?
-			     0 : balloon_mover_available(),
 	};
+
+	lockdep_assert_held(&bp->lock);
+	if (view.current_pages > max(view.target_pages, floor) &&
+	    !balloon_news_hold_left(m->news))
+		view.available = balloon_mover_available();
+	return view;
 }

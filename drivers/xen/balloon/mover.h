@@ -101,7 +101,9 @@ struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
 					   unsigned long want,
 					   enum balloon_role role);
 struct balloon_moved balloon_mover_deflate(struct balloon_mover *m,
-					   unsigned long want);
+					   unsigned long want,
+					   enum balloon_role role);
+void balloon_mover_spare_added(struct balloon_mover *m, bool spare);
 struct balloon_view balloon_mover_view(const struct balloon_mover *m,
 				       unsigned long floor);
 unsigned long balloon_mover_available(void);

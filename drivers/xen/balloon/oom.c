@@ -25,7 +25,6 @@
 #include <linux/oom.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 
 #include <xen/xen.h>
@@ -52,19 +51,16 @@ static void take_back(struct xen_balloon *b)
 {
 	struct balloon_moved moved;
 	unsigned long want;
-	unsigned int flags;
 
 	want = min_t(unsigned long, RESCUE_PAGES,
 		     balloon_reservation_room(&b->reservation));
-	/* the p2m of a PV guest may need a page, which must not wait for a rescue */
-	flags = memalloc_noreclaim_save();
 	while (want) {
-		moved = balloon_mover_deflate(&b->mover, want);
+		moved = balloon_mover_deflate(&b->mover, want,
+					      BALLOON_FOR_RESCUE);
 		if (!moved.pages)
 			break;
 		want -= min(want, moved.pages);
 	}
-	memalloc_noreclaim_restore(flags);
 }
 
 /* Take some memory back for a guest that has none: up to 16 MiB, if Xen gives it.
@@ -84,7 +80,10 @@ VISIBLE_IF_KUNIT unsigned long balloon_oom_rescue(struct xen_balloon *b)
 	balloon_news_hold(&b->news, HOLD_SECONDS);
 	/* a step ends with the page that it waits for; a borrower may take longer */
 	while (!mutex_trylock(&b->mover.lock)) {
-		/* a worker that deflates leaves hardly a gap, and is as good */
+		/*
+		 * A worker that deflates takes the lock again at once.  Its pages
+		 * help the guest as well, so they count.
+		 */
 		if (time_after(jiffies, late))
 			return max_t(long, 0, READ_ONCE(b->stats->current_pages) -
 				     before);
@@ -100,7 +99,10 @@ VISIBLE_IF_KUNIT unsigned long balloon_oom_rescue(struct xen_balloon *b)
 		pr_warn("out of memory: %lu KiB came back from Xen, and nothing is given for %u s\n",
 			got << (PAGE_SHIFT - 10), HOLD_SECONDS);
 	/* a worker that met the target sleeps, and has to inflate again later */
-	balloon_news_tell(&b->news, BALLOON_GREW);
+	if (got)
+		balloon_news_tell(&b->news, BALLOON_GREW);
+	else
+		balloon_news_kick(&b->news);
 	return got;
 }
 

@@ -72,7 +72,7 @@ VISIBLE_IF_KUNIT bool balloon_pv_set_p2m(struct page *page, unsigned long mfn)
 
 /* --- mapping ------------------------------------------------------------ */
 
-/* Pages that are mapped: entries of 2^order pages each, numbered through. */
+/* Pages to map.  Entry e has pages e << order up to ((e + 1) << order) - 1. */
 struct mapping {
 	struct page **pages;
 	const xen_pfn_t *frames;

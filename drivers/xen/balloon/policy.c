@@ -35,7 +35,7 @@
 /* One hypercall may take this long, because a CPU is not free meanwhile. */
 #define CALL_NS		(10 * NSEC_PER_MSEC)
 
-/* So many tries follow each other in less than a second. */
+/* The first QUICK_TRIES retries come within a second. */
 #define QUICK_TRIES	3
 #define QUICK_MS	100
 
@@ -100,16 +100,16 @@ struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
  * balloon_policy_missing - how much memory the guest has lent and should have
  * @view: how things stand
  *
- * A guest that should shrink and has nothing to spare misses all that it has
- * lent.
+ * A guest that should shrink and cannot misses all that it has lent.
  *
  * Return: pages.
  */
 unsigned long balloon_policy_missing(const struct balloon_view *view)
 {
 	unsigned long should = max(view->target_pages, view->floor);
+	enum balloon_next next = balloon_policy_plan(view).next;
 
-	if (balloon_policy_plan(view).next == BALLOON_NEXT_SPARE_NONE)
+	if (next == BALLOON_NEXT_SPARE_NONE || next == BALLOON_NEXT_KEEP_FLOOR)
 		return view->lent;
 	return min(view->lent,
 		   should - min(should, view->current_pages));

@@ -140,7 +140,7 @@ static unsigned int call(struct balloon_reservation *res, unsigned int cmd,
 static void settle_page(const struct balloon_ops *ops,
 			struct balloon_batch *batch, unsigned int i)
 {
-	/* one frame that was never tried before is in or out, not between */
+	/* Xen removes a frame completely or not at all */
 	bool whole = XEN_PFN_PER_PAGE == 1 && !batch->broken;
 	unsigned int frame, out = 0;
 

@@ -17,10 +17,11 @@
  *   waiting     an event ends the wait                     after a kick
  *   refused     a limit refused                            after a delay that grows
  *
- * A failed try is not repeated before its time: the cap or the host refuses all
- * growing until then, every other limit refuses only what was tried.  A kick alone
- * does not change that; a new target and a changed setting do.  After
- * max_retry_count failed tries the worker does nothing until a target is written.
+ * After a failed try the worker waits until retry_at.  If the cap or the host
+ * refused, the worker does not grow before that.  If another limit refused, the
+ * worker only does not repeat the same plan.  A kick does not end this wait; a new
+ * target, a changed setting or memory that arrived does.  After max_retry_count
+ * failed tries the worker does nothing until a target is written.
  *
  * info/state shows what the last step did and which limit refused; no decision
  * reads it::
@@ -106,7 +107,9 @@ static const enum balloon_state shown_refused[] = {
 	[BALLOON_REFUSED_COST]	  = BALLOON_ADDING,
 };
 
-/* A limit refuses.  Many places call this, and none is in a hurry. */
+/* Record in @result which limit refused.  The function is not inlined, because no
+ * caller is on a fast path.
+ */
 static noinline void refuse(struct xen_balloon *b, struct result *result,
 			    enum balloon_refusal why, int err)
 {
@@ -183,7 +186,8 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 		want = min_t(unsigned long, want,
 			     balloon_reservation_room(&b->reservation));
 	if (want)
-		moved = balloon_mover_deflate(&b->mover, want);
+		moved = balloon_mover_deflate(&b->mover, want,
+					      BALLOON_FOR_TARGET);
 	result->moved = moved.pages;
 	if (moved.pages)
 		return;
@@ -283,8 +287,7 @@ static bool tidy(struct xen_balloon *b, struct result *result)
 		result->delay = left;
 		return false;
 	}
-	balloon_blocks_remove(&b->blocks);
-	return true;
+	return !balloon_blocks_remove(&b->blocks);
 }
 
 /* Do nothing for the target.  Context: mover.lock is held. */
@@ -302,8 +305,9 @@ static void stand_still(struct xen_balloon *b, enum balloon_next next,
 		return;
 	/* while inflating is forbidden no try fails */
 	left = balloon_news_hold_left(&b->news);
+	left = left ? left + 1 : too_early(&b->worker, next);
 	if (left)
-		result->delay = min(result->delay, left + 1);
+		result->delay = min(result->delay, left);
 	else
 		refuse(b, result, BALLOON_REFUSED_GUEST, -ENOMEM);
 }
@@ -336,16 +340,16 @@ static struct balance take_balance(struct xen_balloon *b)
 	return now;
 }
 
-/* Context: mover.lock is held. */
-static void check_balance(struct xen_balloon *b, const struct balance *before)
+/* Context: no lock is held, because this may print. */
+static void check_balance(struct xen_balloon *b, const struct balance *before,
+			  const struct balance *after)
 {
-	struct balance now = take_balance(b);
-	long held = (now.held - before->held) * (long)XEN_PFN_PER_PAGE;
-	long lost = (now.lost - before->lost) * (long)XEN_PFN_PER_PAGE;
-	long frames = now.frames - before->frames;
+	long held = (after->held - before->held) * (long)XEN_PFN_PER_PAGE;
+	long lost = (after->lost - before->lost) * (long)XEN_PFN_PER_PAGE;
+	long frames = after->frames - before->frames;
 
 	if (!IS_ENABLED(CONFIG_XEN_BALLOON_DEBUG) ||
-	    now.frames < 0 || before->frames < 0)
+	    after->frames < 0 || before->frames < 0)
 		return;
 	WARN_ONCE(!balloon_policy_balanced(held, lost, frames, &b->worker.kept),
 		  "xen:balloon: a step moved %ld frames, %ld unknown, and Xen counts %ld\n",
@@ -409,7 +413,7 @@ static long try_again(struct xen_balloon *b, enum balloon_next next,
 	unsigned long delay;
 
 	balloon_report_state(&b->report, shown_refused[result->why]);
-	w->failed = next;
+	WRITE_ONCE(w->failed, next);
 	WRITE_ONCE(w->refused, result->why);
 	if (balloon_policy_cancels(stats->retry_count,
 				   READ_ONCE(stats->max_retry_count))) {
@@ -436,7 +440,6 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 	enum balloon_state state = shown[plan->next];
 	struct balloon_worker *w = &b->worker;
 
-	w->steps[state]++;
 	balloon_report_step(state, plan->nr_pages, result->moved, b->stats);
 	if (result->why != BALLOON_REFUSED_NOT)
 		balloon_report_refusal(&b->report, result->why, result->err,
@@ -455,6 +458,9 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		break;
 	case WAITING:
 		balloon_report_state(&b->report, state);
+		/* what is waited for makes another try */
+		if (plan->next != BALLOON_NEXT_SPARE_NONE)
+			WRITE_ONCE(w->refused, BALLOON_REFUSED_NOT);
 		if (plan->next == BALLOON_NEXT_WAIT_ONLINE &&
 		    balloon_report_first(&b->report, BALLOON_SAID_OFFLINE))
 			pr_info("waiting for %lu KiB of added memory to be set online\n",
@@ -484,7 +490,7 @@ long balloon_worker_step(struct xen_balloon *b)
 		.outcome = MOVED,
 		.delay = MAX_SCHEDULE_TIMEOUT,
 	};
-	struct balance before;
+	struct balance before, after;
 	long left;
 
 	mutex_lock(&b->mover.lock);
@@ -498,8 +504,12 @@ long balloon_worker_step(struct xen_balloon *b)
 	    w->last != BALLOON_NEXT_NOTHING)
 		w->idle_since = jiffies;
 	WRITE_ONCE(w->last, plan.next);
-	left = too_early(w, plan.next);
+	/* a step that tries nothing may remove an empty block at any time */
+	left = plan.next == BALLOON_NEXT_SPARE_NONE ?
+	       0 : too_early(w, plan.next);
 	if (left) {
+		/* an error that is older than the next try says nothing about it */
+		balloon_blocks_take_error(&b->blocks);
 		balloon_mover_unlock(&b->mover);
 		return left;
 	}
@@ -507,10 +517,12 @@ long balloon_worker_step(struct xen_balloon *b)
 	if (!(grows(plan.next) && host_refuses(w)))
 		balloon_report_state(&b->report, shown[plan.next]);
 	before = take_balance(b);
+	w->steps[shown[plan.next]]++;
 	act(b, &plan, &result);
-	check_balance(b, &before);
+	after = take_balance(b);
 	balloon_mover_unlock(&b->mover);
 
+	check_balance(b, &before, &after);
 	left = conclude(b, &plan, &result);
 	wake_up_all(&b->news.moved);
 	return left;
@@ -610,7 +622,7 @@ VISIBLE_IF_KUNIT struct task_struct *balloon_worker_run(struct xen_balloon *b)
  * balloon_worker_start - start the worker's thread
  * @b: the instance
  *
- * Return: 0 or a negative errno; nobody takes steps then.
+ * Return: 0 or a negative errno; without the thread the target is never followed.
  */
 int balloon_worker_start(struct xen_balloon *b)
 {

@@ -28,7 +28,8 @@ struct xen_balloon;
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
  * @steps: steps by what info/state showed for them
  *
- * Only the worker's thread writes these.
+ * Only the worker's thread writes these once it is started; @steps with the mover's
+ * lock held.
  */
 struct balloon_worker {
 	bool started;
@@ -56,7 +57,8 @@ void balloon_worker_set_target(struct xen_balloon *b, unsigned long pages);
 static inline bool balloon_worker_inflates(const struct balloon_worker *worker)
 {
 	return READ_ONCE(worker->last) == BALLOON_NEXT_INFLATE &&
-	       READ_ONCE(worker->refused) == BALLOON_REFUSED_NOT;
+	       (READ_ONCE(worker->refused) == BALLOON_REFUSED_NOT ||
+		READ_ONCE(worker->failed) != BALLOON_NEXT_INFLATE);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

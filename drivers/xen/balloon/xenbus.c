@@ -152,7 +152,7 @@ static struct notifier_block xenstore_nb = {
 };
 
 /**
- * balloon_xenbus_init - watch the target from the moment that xenstore is up on
+ * balloon_xenbus_init - watch the target as soon as xenstore is up
  */
 void balloon_xenbus_init(void)
 {
