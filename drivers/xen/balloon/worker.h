@@ -7,7 +7,6 @@
 
 #include <linux/types.h>
 
-#include "blocks.h"
 #include "common.h"
 #include "policy.h"
 #include "report.h"
