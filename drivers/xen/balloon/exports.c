@@ -7,9 +7,6 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 
-#include <asm/xen/hypervisor.h>
-#include <asm/xen/hypercall.h>
-
 #include <xen/balloon.h>
 #include <xen/interface/xen.h>
 #include <xen/interface/memory.h>

@@ -15,7 +15,6 @@
 
 #include <linux/limits.h>
 
-#include <asm/xen/hypervisor.h>
 #include <asm/xen/hypercall.h>
 
 #include <xen/interface/hvm/hvm_op.h>
