@@ -19,7 +19,8 @@ struct page;
  * @balloon_high: ballooned pages of high memory
  * @total_pages: pages that have a struct page for it: what the guest held at
  *	boot, the holes of its memory map, and blocks that were added
- * @schedule_delay: seconds until the next try, at least 1
+ * @schedule_delay: seconds between the last failed try and the next, at least 1;
+ *	the worker updates it, so a new @max_schedule_delay shows after a try
  * @max_schedule_delay: seconds that @schedule_delay never exceeds
  * @retry_count: tries in vain in a row, plus 1
  * @max_retry_count: tries after which to give up, or RETRY_UNLIMITED
