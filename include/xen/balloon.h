@@ -22,8 +22,8 @@ struct page;
  * @schedule_delay: seconds between the last failed try and the next, at least 1;
  *	the worker updates it, so a new @max_schedule_delay shows after a try
  * @max_schedule_delay: seconds that @schedule_delay never exceeds
- * @retry_count: tries in vain in a row, plus 1
- * @max_retry_count: tries after which to give up, or RETRY_UNLIMITED
+ * @retry_count: failed tries in a row, plus 1
+ * @max_retry_count: failed tries after which to give up, or RETRY_UNLIMITED
  *
  * All counts are in pages of the kernel's own size.
  */
