@@ -9,6 +9,7 @@
 
 #include "debugfs.h"
 #include "instance.h"
+#include "reservation.h"
 
 static int stats_show(struct seq_file *m, void *unused)
 {
