@@ -511,7 +511,7 @@ static void hotplug_online_range(struct kunit *test)
 	/* other events are nobody's business */
 	world->changes = 0;
 	balloon_hotplug_memory_event(NULL, MEM_GOING_ONLINE,
-			     &(struct memory_notify){
+				     &(struct memory_notify){
 				     .start_pfn = block_of(0),
 				     .nr_pages = block,
 			     });
@@ -760,17 +760,17 @@ static void hotplug_sysctl(struct kunit *test)
 	loff_t pos = 0;
 
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
-							  &pos), -EINVAL);
+							      &pos), -EINVAL);
 	len = sizeof(text);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 0, text, &len,
-							  &pos), 0);
+							      &pos), 0);
 	KUNIT_EXPECT_EQ(test, text[0], '1');
 	KUNIT_EXPECT_EQ(test, world->changes, 0);
 	strscpy(text, "0\n");
 	len = 2;
 	pos = 0;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
-							  &pos), 0);
+							      &pos), 0);
 	KUNIT_EXPECT_EQ(test, value, 0);
 	KUNIT_EXPECT_EQ(test, world->changes, 1);
 }

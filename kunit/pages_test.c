@@ -412,7 +412,7 @@ static void pages_zone_end(struct kunit *test)
 				BALLOON_MAX_ORDER);
 		/* and the range may go on beyond it */
 		KUNIT_EXPECT_EQ(test, balloon_pages_extent_order(page - HUGE / 2,
-							   HUGE),
+								 HUGE),
 				BALLOON_MAX_ORDER - 1);
 		found++;
 	}

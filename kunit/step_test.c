@@ -1613,35 +1613,37 @@ static void step_follows_meanwhile(struct kunit *test)
 static void step_hibernates_not(struct kunit *test)
 {
 	struct sim *sim = test->priv;
+	struct notifier_block *nb = &sim->b.blocks.hibernation;
 
 	sim->b.blocks.busy = true;
-	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE,
-						  NULL),
+	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
+							 NULL),
 			notifier_from_errno(-EBUSY));
 	KUNIT_EXPECT_FALSE(test, sim->b.blocks.hibernating);
 	sim->b.blocks.busy = false;
-	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE,
-						  NULL), NOTIFY_OK);
+	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
+							 NULL), NOTIFY_OK);
 	KUNIT_EXPECT_TRUE(test, sim->b.blocks.hibernating);
-	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_HIBERNATION, NULL);
+	balloon_blocks_hibernation(nb, PM_POST_HIBERNATION, NULL);
 }
 
 /* While the guest hibernates, blocks stay as they are. */
 static void step_hibernates(struct kunit *test)
 {
 	struct sim *sim = test->priv;
+	struct notifier_block *nb = &sim->b.blocks.hibernation;
 
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
 	sim->removable = true;
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
-	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_HIBERNATION_PREPARE, NULL);
+	balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE, NULL);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
-	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_HIBERNATION, NULL);
+	balloon_blocks_hibernation(nb, PM_POST_HIBERNATION, NULL);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 
 	sim->hotplug = HUGE;
-	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_RESTORE_PREPARE, NULL);
+	balloon_blocks_hibernation(nb, PM_RESTORE_PREPARE, NULL);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
@@ -1655,7 +1657,7 @@ static void step_hibernates(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
 	sim_return(sim, 0, 1);
 	sim->b.news.events = 0;
-	balloon_blocks_hibernation(&sim->b.blocks.hibernation, PM_POST_RESTORE, NULL);
+	balloon_blocks_hibernation(nb, PM_POST_RESTORE, NULL);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	sim->auto_online = true;
 	sim_settle(sim, 20);
@@ -1866,7 +1868,7 @@ static void step_real_memory(struct kunit *test)
 	while (tries-- && !fewer) {
 		blocks = balloon_mover_free_blocks();
 		page = balloon_mover_alloc(GFP_KERNEL | __GFP_NOWARN,
-					 MAX_PAGE_ORDER);
+					   MAX_PAGE_ORDER);
 		if (!page)
 			return;
 		fewer = balloon_mover_free_blocks() + most <= blocks;

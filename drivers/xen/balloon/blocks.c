@@ -6,14 +6,14 @@
 /**
  * DOC: blocks
  *
- * Memory blocks are added and removed under locks of the memory hotplug core.  An
- * administrator may hold such a lock for long, by setting a block offline that is
- * in use.  So the blocks task adds and removes blocks, without a lock of the
- * balloon.  The worker, borrowers and a rescue go on meanwhile.  At its end the
- * blocks task kicks the worker.
+ * Memory blocks are added and removed under locks of the memory hotplug core.
+ * An administrator may hold such a lock for long, by setting a block offline
+ * that is in use.  So the blocks task adds and removes blocks, without a lock
+ * of the balloon.  The worker, borrowers and a rescue go on meanwhile.  At its
+ * end the blocks task kicks the worker.
  *
- * Hibernation takes the same locks before it asks the worker to stand still.  So
- * the blocks task is not started from before that until hibernation is over.
+ * Hibernation takes the same locks before it asks the worker to stand still.
+ * So the blocks task is not started from before that until hibernation is over.
  */
 
 #include <linux/init.h>
@@ -81,8 +81,8 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
  * balloon_blocks_remove - begin to remove a memory block with no memory in it
  * @blocks: the blocks
  *
- * At its end the blocks task kicks the worker.  Where the kernel could not remove
- * the block, no block is tried until a target is written.
+ * At its end the blocks task kicks the worker.  Where the kernel could not
+ * remove the block, no block is tried until a target is written.
  *
  * Context: the mover's lock is held.
  * Return: as with balloon_blocks_add().
@@ -110,8 +110,8 @@ void balloon_blocks_begin(struct balloon_blocks *blocks)
  * @blocks: the blocks
  *
  * Context: the mover's lock is held.
- * Return: a negative errno; 0 where the task added memory, or where the error was
- * taken before.
+ * Return: a negative errno; 0 where the task added memory, or where the error
+ * was taken before.
  */
 int balloon_blocks_take_error(struct balloon_blocks *blocks)
 {
@@ -146,7 +146,8 @@ unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks)
 }
 
 /**
- * balloon_blocks_can_shrink - whether a block with no memory in it can be removed
+ * balloon_blocks_can_shrink - whether a block with no memory in it can be
+ * removed
  * @blocks: the blocks
  *
  * Return: false also where the removal of a block failed, until a target is
@@ -160,8 +161,8 @@ bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks)
 
 /* --- the blocks task ---------------------------------------------------- */
 
-/* Count the struct pages that the target lacks, beside those that are being added.
- * Whether some of those are populated by now makes no difference.
+/* Count the struct pages that the target lacks, beside those that are being
+ * added.  Whether some of those are populated by now makes no difference.
  */
 static long lacking(struct balloon_pages *bp)
 {
@@ -176,8 +177,8 @@ static long lacking(struct balloon_pages *bp)
 }
 
 /* Add blocks; return pages, or a negative errno.  The first block is added by
- * itself.  Adding it may wait for locks.  So the target and the available memory are
- * read again afterwards, because both may have changed.
+ * itself.  Adding it may wait for locks.  So the target and the available
+ * memory are read again afterwards, because both may have changed.
  */
 static long add_blocks(struct balloon_mover *mover, unsigned long want)
 {
@@ -185,7 +186,9 @@ static long add_blocks(struct balloon_mover *mover, unsigned long want)
 	long added, more = 0;
 
 	added = balloon_hotplug_add(ops, 1, balloon_mover_available());
-	/* where a block cannot be removed, none is added before the last is used */
+	/* where a block cannot be removed, none is added before the last is
+	 * used
+	 */
 	if (ops->keeps_blocks)
 		return added;
 	if (!balloon_hotplug_for_lending())

@@ -19,16 +19,18 @@
  *
  * An HVM or PVH guest may have been started with less memory than its map shows
  * (populate on demand).  Such a guest must give the difference back before it
- * touches more than it was given, or Xen ends the domain.  The difference is known
- * before xenstore answers: RAM of the map less what Xen counts for the domain.  So
- * the worker begins to inflate here.  User space starts when the difference is
- * given back, or when that makes no progress for xen.balloon_boot_timeout seconds.
+ * touches more than it was given, or Xen ends the domain.  The difference is
+ * known before xenstore answers: RAM of the map less what Xen counts for the
+ * domain.  So the worker begins to inflate here.  User space starts when the
+ * difference is given back, or when that makes no progress for
+ * xen.balloon_boot_timeout seconds.
  *
- * Xen clears the pages that it takes meanwhile, and keeps them for this domain.  So
- * a guest that clears them first does work in vain, and makes Xen find memory for
- * pages that nobody has touched.  But the toolstack may give the domain more memory
- * between the reading of the debt and the release.  So the guest clears them all
- * the same, unless balloon_boot_xen_scrubs says otherwise.
+ * Xen clears the pages that it takes meanwhile, and keeps them for this domain.
+ * So a guest that clears them first does work in vain, and makes Xen find
+ * memory for pages that nobody has touched.  But the toolstack may give the
+ * domain more memory between the reading of the debt and the release.  So the
+ * guest clears them all the same, unless balloon_boot_xen_scrubs says
+ * otherwise.
  */
 
 #include <linux/crash_dump.h>
@@ -108,7 +110,9 @@ static long given_pages(const struct xen_balloon *b,
 VISIBLE_IF_KUNIT int balloon_boot_count(struct xen_balloon *b,
 					const struct balloon_facts *facts)
 {
-	/* pages borrowed before this were RAM, and Xen does not count them any more */
+	/* pages borrowed before this were RAM, and Xen does not count them any
+	 * more
+	 */
 	unsigned long early = b->stats->target_unpopulated +
 			      balloon_pages_count(&b->pages);
 	unsigned long regions = add_regions(b, facts), held, total, debt = 0;
@@ -150,7 +154,8 @@ static void __init find_regions(struct balloon_facts *facts) { }
 
 /* Count before the first borrower comes: the grant table of an HVM or PVH guest
  * borrows as soon as the core initcalls run; on Arm with ACPI it borrows even
- * before this.  Empty regions were given to unpopulated-alloc earlier than this.
+ * before this.  Empty regions were given to unpopulated-alloc earlier than
+ * this.
  */
 static int __init balloon_early_init(void)
 {

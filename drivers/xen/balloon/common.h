@@ -15,8 +15,8 @@
 
 /*
  * A function that a test may replace begins with this macro.  The replacement
- * acts in the task of the test only.  A kernel without the tests has no code for
- * it.
+ * acts in the task of the test only.  A kernel without the tests has no code
+ * for it.
  */
 #if IS_ENABLED(CONFIG_XEN_BALLOON_KUNIT_TEST)
 #include <kunit/static_stub.h>

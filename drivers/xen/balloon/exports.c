@@ -56,8 +56,8 @@ EXPORT_SYMBOL_GPL(xen_balloon_init);
  * @nr_pages: how many
  * @pages: the pages go there
  *
- * Context: may sleep, but only where the balloon has too few pages; up to 5 s for
- * each time that memory is added.
+ * Context: may sleep, but only where the balloon has too few pages; up to 5 s
+ * for each time that memory is added.
  * Return: 0, or a negative errno with nothing borrowed.
  */
 int xen_alloc_ballooned_pages(unsigned int nr_pages, struct page **pages)
@@ -147,8 +147,8 @@ EXPORT_SYMBOL_GPL(xenmem_reservation_decrease);
  * @pages: the pages
  * @frames: the MFN of each
  *
- * PV guests only.  Warns once where a page cannot be mapped; the p2m entry of such
- * a page is invalid.
+ * PV guests only.  Warns once where a page cannot be mapped; the p2m entry of
+ * such a page is invalid.
  */
 void __xenmem_reservation_va_mapping_update(unsigned long count,
 					    struct page **pages,

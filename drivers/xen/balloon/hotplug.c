@@ -11,13 +11,13 @@
  * with no memory behind them.  When such a block is set online its pages are
  * handed to the balloon, and the worker populates them like all others.
  *
- * The kernel asks one function for all memory blocks that come online.  Blocks of
- * other owners go the usual way.  So do added blocks that were online before,
- * because they may hold memory.
+ * The kernel asks one function for all memory blocks that come online.  Blocks
+ * of other owners go the usual way.  So do added blocks that were online
+ * before, because they may hold memory.
  *
  * A block whose pages are all back in the balloon costs memory for its struct
- * pages and gives none.  So such a block is set offline and removed, except in PV
- * guests, where Xen holds the page tables that map the block.
+ * pages and gives none.  So such a block is set offline and removed, except in
+ * PV guests, where Xen holds the page tables that map the block.
  */
 
 #include <linux/device.h>
@@ -46,7 +46,9 @@ static DEFINE_XARRAY(blocks);
 
 VISIBLE_IF_KUNIT struct balloon_hotplug_user balloon_hotplug_user;
 
-/* At most so many pages, or one block, are added at once: nothing interrupts that. */
+/* At most so many pages, or one block, are added at once: nothing interrupts
+ * that.
+ */
 #define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
 
 static int for_lending;
@@ -65,7 +67,9 @@ VISIBLE_IF_KUNIT struct range balloon_hotplug_addable(void)
 	return mhp_get_pluggable_range(true);
 }
 
-/* After success the resource belongs to the core, which may merge it with others. */
+/* After success the resource belongs to the core, which may merge it with
+ * others.
+ */
 VISIBLE_IF_KUNIT int balloon_hotplug_add_range(struct resource *res)
 {
 	int ret;
@@ -184,8 +188,9 @@ static struct resource *reserve_block(const struct balloon_ops *ops)
 	return res;
 }
 
-/* Add one block.  Blocks are added one by one because they are removed one by one:
- * an entry of /sys/firmware/memmap, for example, cannot be taken back in parts.
+/* Add one block.  Blocks are added one by one because they are removed one by
+ * one: an entry of /sys/firmware/memmap, for example, cannot be taken back in
+ * parts.
  */
 static int add_block(const struct balloon_ops *ops)
 {
@@ -243,9 +248,9 @@ unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
  * @want: pages
  * @available: pages that the guest can spare for their structures
  *
- * Adds whole blocks, perhaps for a part of @want only, so that the call does not
- * take long.  Where auto_online_blocks says so the blocks are online on return;
- * elsewhere an administrator has to set them online.
+ * Adds whole blocks, perhaps for a part of @want only, so that the call does
+ * not take long.  Where auto_online_blocks says so the blocks are online on
+ * return; elsewhere an administrator has to set them online.
  *
  * Context: may sleep; the caller holds no lock that the client takes.
  * Return: pages added, or a negative errno: -EOPNOTSUPP where that can never
@@ -307,8 +312,8 @@ bool balloon_hotplug_next(unsigned long *pfn)
 }
 
 #ifdef CONFIG_MEMORY_HOTREMOVE
-/* Find the last block with no memory in it: all its pages are in the balloon, or it
- * never came online.  0: there is none.
+/* Find the last block with no memory in it: all its pages are in the balloon,
+ * or it never came online.  0: there is none.
  */
 static unsigned long empty_block(void)
 {
@@ -342,8 +347,8 @@ bool balloon_hotplug_removable(void)
  * balloon_hotplug_remove - remove one block with no memory in it
  *
  * Context: may sleep; the caller holds no lock that the client takes.
- * Return: pages removed; 0 where there was no such block; or a negative errno, and
- * the block is still there.
+ * Return: pages removed; 0 where there was no such block; or a negative errno,
+ * and the block is still there.
  */
 long balloon_hotplug_remove(void)
 {
@@ -380,8 +385,8 @@ bool balloon_hotplug_for_lending(void)
 /**
  * balloon_hotplug_possible - whether this kernel can add memory
  *
- * Return: false where the administrator forbids that, or where another driver was
- * first to be asked about memory that comes online.
+ * Return: false where the administrator forbids that, or where another driver
+ * was first to be asked about memory that comes online.
  */
 bool balloon_hotplug_possible(void)
 {
@@ -399,7 +404,9 @@ unsigned long balloon_hotplug_most_pages(void)
 	return (balloon_hotplug_addable().end >> PAGE_SHIFT) + 1;
 }
 
-/* When the sysctl is turned off, blocks need not be kept for borrowers any more. */
+/* When the sysctl is turned off, blocks need not be kept for borrowers any
+ * more.
+ */
 VISIBLE_IF_KUNIT int
 balloon_hotplug_lending_handler(const struct ctl_table *table, int write,
 				void *buffer, size_t *lenp, loff_t *ppos)

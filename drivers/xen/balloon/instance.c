@@ -19,15 +19,15 @@
  * =============== ===================================== ========================
  *
  * A task takes them in this order.  mover.lock belongs to the task that moves
- * memory: the worker, a borrower that found too few pages, or the rescue of a guest
- * that is out of memory.  A task that only takes pages from the list, or puts some
- * on it, needs pages.lock alone, and so never waits for Xen.
+ * memory: the worker, a borrower that found too few pages, or the rescue of a
+ * guest that is out of memory.  A task that only takes pages from the list, or
+ * puts some on it, needs pages.lock alone, and so never waits for Xen.
  *
- * pages.lock is also taken with device_hotplug_lock and mem_hotplug_lock held.  No
- * task waits for mover.lock with those held: a rescue only tries mover.lock.
+ * pages.lock is also taken with device_hotplug_lock and mem_hotplug_lock held.
+ * No task waits for mover.lock with those held: a rescue only tries mover.lock.
  *
- * No message is printed with mover.lock or pages.lock held, because a console may
- * be slow.
+ * No message is printed with mover.lock or pages.lock held, because a console
+ * may be slow.
  */
 
 #include <xen/features.h>

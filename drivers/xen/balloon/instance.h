@@ -34,9 +34,10 @@
  * @oom: what was done for a guest out of memory
  * @toolstack: what is known of the toolstack's target
  *
- * Each member belongs to the unit of its name, and its struct says what protects
- * it.  Other units call that unit's functions and read what its header describes.
- * Two more write: lending counts lent pages in @stats, and boot the first target.
+ * Each member belongs to the unit of its name, and its struct says what
+ * protects it.  Other units call that unit's functions and read what its header
+ * describes.  Two more write: lending counts lent pages in @stats, and boot the
+ * first target.
  */
 struct xen_balloon {
 	struct balloon_stats *stats;

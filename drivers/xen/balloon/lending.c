@@ -7,15 +7,16 @@
  * DOC: lending
  *
  * A driver that maps foreign memory or grants needs struct pages with no memory
- * behind them.  Such a driver borrows them from the balloon.  Where the balloon is
- * empty, memory blocks are added for the borrower if the sysctl hotplug_unpopulated
- * says so; otherwise memory is ballooned out for it.  target_unpopulated counts
- * lent pages, so that the worker makes room for them when the target needs it.
+ * behind them.  Such a driver borrows them from the balloon.  Where the balloon
+ * is empty, memory blocks are added for the borrower if the sysctl
+ * hotplug_unpopulated says so; otherwise memory is ballooned out for it.
+ * target_unpopulated counts lent pages, so that the worker makes room for them
+ * when the target needs it.
  *
  * A lent page is the borrower's alone: it is not PageOffline, and its reference
- * count is 1.  The page has to come back like that, with nothing mapped into it,
- * because Xen crashes a domain that populates a page where memory of another
- * domain is mapped.
+ * count is 1.  The page has to come back like that, with nothing mapped into
+ * it, because Xen crashes a domain that populates a page where memory of
+ * another domain is mapped.
  */
 
 #include <linux/jiffies.h>
@@ -36,8 +37,8 @@ static bool in_use(struct page *page)
 	return page_count(page) != 1 || PagePrivate(page) || PageForeign(page);
 }
 
-/* Kick the worker if the guest holds less than its target: pages that came back can
- * be populated.
+/* Kick the worker if the guest holds less than its target: pages that came back
+ * can be populated.
  */
 static void kick_to_grow(struct xen_balloon *b)
 {
@@ -45,8 +46,8 @@ static void kick_to_grow(struct xen_balloon *b)
 		balloon_news_kick(&b->news);
 }
 
-/* The last lent page that comes back may leave a memory block with no memory in it.
- * A worker that does not grow removes such blocks.
+/* The last lent page that comes back may leave a memory block with no memory in
+ * it.  A worker that does not grow removes such blocks.
  */
 static void kick_to_tidy(struct xen_balloon *b)
 {
@@ -102,8 +103,8 @@ void balloon_lending_give_back(struct xen_balloon *b, unsigned int nr_pages,
 	kick_to_tidy(b);
 }
 
-/* Move up to @nr_pages from the balloon to @pages.  Return how many there were, or
- * a negative errno with nothing taken.
+/* Move up to @nr_pages from the balloon to @pages.  Return how many there were,
+ * or a negative errno with nothing taken.
  */
 static int lend(struct xen_balloon *b, unsigned int nr_pages,
 		struct page **pages)
@@ -142,9 +143,9 @@ static bool something_listed(struct xen_balloon *b)
 	return READ_ONCE(b->stats->balloon_low);
 }
 
-/* Add memory for the borrower, and wait until it is online.  Return whether there
- * are pages in the balloon now, or another try is worth it.  Context: mover.lock is
- * held, and dropped meanwhile.
+/* Add memory for the borrower, and wait until it is online.  Return whether
+ * there are pages in the balloon now, or another try is worth it.  Context:
+ * mover.lock is held, and dropped meanwhile.
  */
 static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 {

@@ -6,16 +6,16 @@
 /**
  * DOC: life of a page
  *
- * A page of the guest enters the balloon in this order.  The mover allocates the
- * page.  The allocator clears it; the mover clears added memory itself, and
- * nobody clears where xen_scrub_pages is off or Xen does it.  The mover takes the
- * page out of the count of managed pages and marks it PageOffline.  In PV guests
- * the page is unmapped.  Only then is the page released to Xen.  A page that Xen
- * took goes on the list.  For a page that Xen did not take all of that is undone,
- * and the page goes back to the allocator.
+ * A page of the guest enters the balloon in this order.  The mover allocates
+ * the page.  The allocator clears it; the mover clears added memory itself, and
+ * nobody clears where xen_scrub_pages is off or Xen does it.  The mover takes
+ * the page out of the count of managed pages and marks it PageOffline.  In PV
+ * guests the page is unmapped.  Only then is the page released to Xen.  A page
+ * that Xen took goes on the list.  For a page that Xen did not take all of that
+ * is undone, and the page goes back to the allocator.
  *
- * A page comes back in the opposite order: off the list, populated by Xen, in PV
- * guests mapped, no longer PageOffline, free.  A page for which Xen has no
+ * A page comes back in the opposite order: off the list, populated by Xen, in
+ * PV guests mapped, no longer PageOffline, free.  A page for which Xen has no
  * memory goes back on the list.
  *
  * Pages also enter the balloon as holes, with no memory behind them: the extra
@@ -23,10 +23,10 @@
  * leave the balloon as holes when they are lent to a driver that maps foreign
  * memory into them.
  *
- * A page of which nobody can tell whether Xen has it is quarantined: the page is
- * counted, stays PageOffline for good, and nobody uses it.  A page that is still
- * in use when it comes back from a borrower is quarantined as well; if such a page
- * is mapped it is left as it is.
+ * A page of which nobody can tell whether Xen has it is quarantined: the page
+ * is counted, stays PageOffline for good, and nobody uses it.  A page that is
+ * still in use when it comes back from a borrower is quarantined as well; if
+ * such a page is mapped it is left as it is.
  *
  * So a page is always in exactly one place: with the kernel (current_pages),
  * in the balloon, lent, quarantined, or added and not online yet.
@@ -56,9 +56,9 @@
 #define MOST_EXTENTS	32
 
 /*
- * Leave this many free blocks of 2 MiB to the guest while smaller ones are free.  fork
- * wants stacks of several pages, and a guest that has only single pages kills a
- * program to get such a stack, however many pages are free.
+ * Leave this many free blocks of 2 MiB to the guest while smaller ones are
+ * free.  fork wants stacks of several pages, and a guest that has only single
+ * pages kills a program to get such a stack, however many pages are free.
  */
 #define SPARED_BLOCKS	(SZ_16M / SZ_2M)
 
@@ -66,9 +66,9 @@
 #define MOST_PIECES	4
 
 /*
- * Clearing a batch is left to Xen only where Xen owes the guest so many pages more
- * than the batch: the frames that the domain has beside its memory map, and a
- * margin.
+ * Clearing a batch is left to Xen only where Xen owes the guest so many pages
+ * more than the batch: the frames that the domain has beside its memory map,
+ * and a margin.
  */
 #define SURE_PAGES	1024
 
@@ -257,8 +257,9 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
  *
  * Counts like si_mem_available(), but only the zones that the balloon allocates
  * from; stacks and page tables come from the same zones.  A watermark that was
- * raised because free memory is in pieces does not count: such a watermark comes
- * down only when memory is reclaimed, and there may be nothing to reclaim.
+ * raised because free memory is in pieces does not count: such a watermark
+ * comes down only when memory is reclaimed, and there may be nothing to
+ * reclaim.
  *
  * Return: pages, caches that the guest can drop included.
  */
@@ -339,8 +340,8 @@ static bool get_piece(unsigned long pfn)
 
 	/*
 	 * Moving a page that is being written to a disk waits for the disk, so
-	 * such a piece is left alone.  Writing that begins only now, and the own
-	 * buffers of a file system, are still waited for.
+	 * such a piece is left alone.  Writing that begins only now, and the
+	 * own buffers of a file system, are still waited for.
 	 */
 	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 		if (PageLocked(page + i) || PageWriteback(page + i))
@@ -348,7 +349,9 @@ static bool get_piece(unsigned long pfn)
 	if (alloc_contig_range(pfn, pfn + BALLOON_HUGE_PAGES, ACR_FLAGS_NONE,
 			       GFP_KERNEL | __GFP_NOWARN))
 		return false;
-	/* the old contents are still in the pages, whatever the allocator clears */
+	/* the old contents are still in the pages, whatever the allocator
+	 * clears
+	 */
 	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 		xenmem_reservation_scrub_page(page + i);
 	return true;
@@ -360,10 +363,10 @@ static bool get_piece(unsigned long pfn)
 }
 #endif
 
-/* Whether the worker should stop collecting pages, which may take long because the
- * kernel moves or writes others for it: a guest out of memory waits for the lock,
- * or there is another target.  A borrower does not stop, because it goes on with
- * the same lock until it has all that it wants.
+/* Whether the worker should stop collecting pages, which may take long because
+ * the kernel moves or writes others for it: a guest out of memory waits for the
+ * lock, or there is another target.  A borrower does not stop, because it goes
+ * on with the same lock until it has all that it wants.
  */
 static bool in_demand(struct balloon_mover *m, enum balloon_role role)
 {
@@ -394,11 +397,11 @@ static void collect_added(struct balloon_mover *m, unsigned long want)
 	}
 }
 
-/* Ask for single pages as for movable ones, because the allocator then breaks the
- * smallest block; for unmovable pages it breaks the largest that programs have.
- * The price is that a page that cannot move lies among movable ones.  So this is
- * not done where it would spoil memory that is kept for others (CMA), or use up
- * low memory.
+/* Ask for single pages as for movable ones, because the allocator then breaks
+ * the smallest block; for unmovable pages it breaks the largest that programs
+ * have.  The price is that a page that cannot move lies among movable ones.  So
+ * this is not done where it would spoil memory that is kept for others (CMA),
+ * or use up low memory.
  */
 static gfp_t from_pieces(gfp_t gfp)
 {
@@ -408,10 +411,10 @@ static gfp_t from_pieces(gfp_t gfp)
 	return (gfp & ~__GFP_HIGHMEM) | __GFP_MOVABLE;
 }
 
-/* Whether Xen clears the next batch.  While Xen owes memory to pages of this guest
- * it keeps for them all that it takes, and clears that.  The question is asked for
- * every batch, because the toolstack may give Xen more memory for the guest at any
- * time.
+/* Whether Xen clears the next batch.  While Xen owes memory to pages of this
+ * guest it keeps for them all that it takes, and clears that.  The question is
+ * asked for every batch, because the toolstack may give Xen more memory for the
+ * guest at any time.
  *
  * source: p2m_pod_decrease_reservation() and p2m_pod_cache_add() in Xen's
  * xen/arch/x86/mm/p2m-pod.c.
@@ -472,8 +475,8 @@ static void collect(struct balloon_mover *m, unsigned long want,
 		return;
 
 	/*
-	 * Then single pages, which come from the smallest blocks there are.  The
-	 * blocks in between are left for stacks and page tables.
+	 * Then single pages, which come from the smallest blocks there are.
+	 * The blocks in between are left for stacks and page tables.
 	 */
 	batch->order = 0;
 	if (!blocks || want >= BALLOON_HUGE_PAGES)
@@ -489,7 +492,9 @@ static void collect(struct balloon_mover *m, unsigned long want,
 	}
 }
 
-/* Take the batch out of the managed pages, with one call for each run in a zone. */
+/* Take the batch out of the managed pages, with one call for each run in a
+ * zone.
+ */
 static void unmanage(const struct balloon_batch *batch)
 {
 	unsigned int from = 0, i;
@@ -506,13 +511,15 @@ static void unmanage(const struct balloon_batch *batch)
 }
 
 /* Whether reading physical memory that has gone is a fault.  Then readers of
- * /proc/kcore have to finish before the memory goes.  On x86 such memory reads as
- * ones, and not waiting is better: such a reader may need mmap_lock, and a borrower
- * may hold that.
+ * /proc/kcore have to finish before the memory goes.  On x86 such memory reads
+ * as ones, and not waiting is better: such a reader may need mmap_lock, and a
+ * borrower may hold that.
  */
 static const bool hole_faults = !IS_ENABLED(CONFIG_X86);
 
-/* Make the batch inaccessible; entries for which that fails go back to the kernel. */
+/* Make the batch inaccessible; entries for which that fails go back to the
+ * kernel.
+ */
 static void hide(struct balloon_mover *m)
 {
 	struct balloon_batch *batch = &m->batch;
@@ -544,8 +551,8 @@ static bool was_refused(const struct balloon_batch *batch, unsigned int i)
 	       !test_bit(i, batch->unsure);
 }
 
-/* After a release: put every entry where it belongs, but the torn one.  Return the
- * pages that Xen took.
+/* After a release: put every entry where it belongs, but the torn one.  Return
+ * the pages that Xen took.
  */
 static unsigned long settle_release(struct balloon_mover *m)
 {
@@ -592,9 +599,9 @@ static unsigned long settle_release(struct balloon_mover *m)
  * @want: pages, at least 1
  * @role: for whom; the worker stops early for a rescue or another target
  *
- * Takes pages from the allocator and releases them to Xen; may stop after any part
- * of that.  Pages that Xen took are in the balloon afterwards, and no longer in
- * current_pages; all others are the kernel's again.
+ * Takes pages from the allocator and releases them to Xen; may stop after any
+ * part of that.  Pages that Xen took are in the balloon afterwards, and no
+ * longer in current_pages; all others are the kernel's again.
  *
  * Context: may sleep; the lock is held.
  * Return: what moved; not tried means that the guest had no page to spare.
@@ -680,8 +687,8 @@ static void take_out(struct balloon_mover *m, unsigned long want)
 	}
 }
 
-/* After populating, which gave memory to the first @done entries: put every entry
- * where it belongs.  Return the pages that Xen gave.
+/* After populating, which gave memory to the first @done entries: put every
+ * entry where it belongs.  Return the pages that Xen gave.
  */
 static unsigned long settle_populate(struct balloon_mover *m, unsigned int done)
 {

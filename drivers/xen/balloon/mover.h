@@ -17,8 +17,9 @@
 #include "reservation.h"
 
 /*
- * Inflating must not wake the OOM killer, nor use the reserves that are kept for
- * tasks that free memory.  A target that is not met at once is no reason to warn.
+ * Inflating must not wake the OOM killer, nor use the reserves that are kept
+ * for tasks that free memory.  A target that is not met at once is no reason to
+ * warn.
  */
 #define GFP_BALLOON	(GFP_HIGHUSER | __GFP_NOWARN | __GFP_NORETRY | \
 			 __GFP_NOMEMALLOC)
@@ -72,7 +73,7 @@ struct balloon_moved {
  * @report: what administrators are shown
  */
 struct balloon_mover {
-	struct mutex lock;
+	struct mutex lock;	/* moving memory */
 	struct balloon_batch batch;
 	unsigned int extents[2];
 	unsigned int singles[2];

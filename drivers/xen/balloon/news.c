@@ -49,6 +49,7 @@ void balloon_news_kick(struct balloon_news *news)
  */
 void balloon_news_tell(struct balloon_news *news, enum balloon_event event)
 {
+	/* pairs with the barrier of test_and_clear_bit() in balloon_news_take() */
 	smp_mb__before_atomic();
 	set_bit(event, &news->events);
 	balloon_news_kick(news);

@@ -7,14 +7,14 @@
  * DOC: oom
  *
  * With xen.balloon_deflate_on_oom the balloon is asked before the OOM killer
- * kills: the rescue takes back what it can have at once, up to 16 MiB, and forbids
- * inflating for some seconds.  The target stays as the host set it, so the same
- * memory goes to Xen again when the guest can spare it.
+ * kills: the rescue takes back what it can have at once, up to 16 MiB, and
+ * forbids inflating for some seconds.  The target stays as the host set it, so
+ * the same memory goes to Xen again when the guest can spare it.
  *
- * The rescue is a notifier of the OOM killer, not a shrinker, because a shrinker
- * would give back under any pressure what the host has just asked for.  It is off
- * by default, because a toolstack that lowers the cap of the domain along with its
- * target leaves nothing to be had.
+ * The rescue is a notifier of the OOM killer, not a shrinker, because a
+ * shrinker would give back under any pressure what the host has just asked for.
+ * It is off by default, because a toolstack that lowers the cap of the domain
+ * along with its target leaves nothing to be had.
  */
 
 #include <linux/crash_dump.h>
@@ -63,8 +63,9 @@ static void take_back(struct xen_balloon *b)
 	}
 }
 
-/* Take some memory back for a guest that has none: up to 16 MiB, if Xen gives it.
- * The balloon does not inflate from now on for some seconds; the target stays.
+/* Take some memory back for a guest that has none: up to 16 MiB, if Xen gives
+ * it.  The balloon does not inflate from now on for some seconds; the target
+ * stays.
  *
  * The caller cannot go on without memory, and holds the lock of the OOM killer.
  * So nothing is allocated in a way that could wait.  The task that moves memory
@@ -78,11 +79,13 @@ VISIBLE_IF_KUNIT unsigned long balloon_oom_rescue(struct xen_balloon *b)
 	long got;
 
 	balloon_news_hold(&b->news, HOLD_SECONDS);
-	/* a step ends with the page that it waits for; a borrower may take longer */
+	/* a step ends with the page that it waits for; a borrower may take
+	 * longer
+	 */
 	while (!mutex_trylock(&b->mover.lock)) {
 		/*
-		 * A worker that deflates takes the lock again at once.  Its pages
-		 * help the guest as well, so they count.
+		 * A worker that deflates takes the lock again at once.  Its
+		 * pages help the guest as well, so they count.
 		 */
 		if (time_after(jiffies, late))
 			return max_t(long, 0, READ_ONCE(b->stats->current_pages) -

@@ -10,8 +10,9 @@
  * the mapping and the entry in the p2m have to go.  After that only the list of
  * frames in the batch knows where the page was.
  *
- * All requests to change the kernel's own mapping are made here, a hypercall for
- * many pages.  Other drivers map and unmap their pages by the same functions.
+ * All requests to change the kernel's own mapping are made here, a hypercall
+ * for many pages.  Other drivers map and unmap their pages by the same
+ * functions.
  */
 
 #include <linux/bitmap.h>
@@ -37,9 +38,9 @@ VISIBLE_IF_KUNIT int balloon_pv_mmu_update(struct mmu_update *updates,
 	return HYPERVISOR_mmu_update(updates, nr, done, DOMID_SELF);
 }
 
-/* Describe to Xen where the kernel maps @page.  @last is the page of the request
- * before this one, or NULL.  A walk of the page tables costs as much as Xen's own
- * work, and pages of the same 2 MiB have their entries in one table.
+/* Describe to Xen where the kernel maps @page.  @last is the page of the
+ * request before this one, or NULL.  A walk of the page tables costs as much as
+ * Xen's own work, and pages of the same 2 MiB have their entries in one table.
  */
 VISIBLE_IF_KUNIT int balloon_pv_request(struct mmu_update *update,
 					struct page *page, struct page *last,
@@ -237,9 +238,9 @@ static unsigned long last_pfn(void)
 	return xen_p2m_size;
 }
 
-/* The kernel maps the range that it adds.  The p2m says that there is no memory,
- * because there is none yet.  The entries stay as they are where adding fails,
- * because nothing else can be at these addresses.
+/* The kernel maps the range that it adds.  The p2m says that there is no
+ * memory, because there is none yet.  The entries stay as they are where adding
+ * fails, because nothing else can be at these addresses.
  */
 static int prepare_range(unsigned long pfn, unsigned long nr_pages)
 {

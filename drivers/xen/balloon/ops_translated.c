@@ -9,8 +9,8 @@
  * A guest whose physical addresses Xen translates names its frames by GFN and
  * keeps its own mapping.  An access to a frame that is gone finds nothing.
  *
- * A direct-mapped domain (Arm) is such a guest as well, but Xen leaves its frames
- * with the domain and goes on counting them.
+ * A direct-mapped domain (Arm) is such a guest as well, but Xen leaves its
+ * frames with the domain and goes on counting them.
  */
 
 #include <linux/limits.h>

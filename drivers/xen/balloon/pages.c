@@ -6,17 +6,18 @@
 /**
  * DOC: pages
  *
- * The list keeps the pages that are in the balloon as extents: a power of two of
- * pages, up to 2 MiB, naturally aligned.  The list is a small buddy allocator that
- * never allocates: an extent hangs on its list by page->lru of its first page, and
- * page->private of that page tells the order.  When an extent comes in and its
- * neighbour is there, the two are merged, so that scattered holes grow into holes
- * of 2 MiB.  An extent is split when a smaller piece is wanted.
+ * The list keeps the pages that are in the balloon as extents: a power of two
+ * of pages, up to 2 MiB, naturally aligned.  The list is a small buddy
+ * allocator that never allocates: an extent hangs on its list by page->lru of
+ * its first page, and page->private of that page tells the order.  When an
+ * extent comes in and its neighbour is there, the two are merged, so that
+ * scattered holes grow into holes of 2 MiB.  An extent is split when a smaller
+ * piece is wanted.
  *
  * A page in the balloon is PageOffline with a reference count of 1, and its
  * flags are clear.  Only the first page of an extent that is on a list has the
- * tag in page->private.  So a page that is offline for another reason, or on its
- * way to Xen or back, is never taken for a neighbour.
+ * tag in page->private.  So a page that is offline for another reason, or on
+ * its way to Xen or back, is never taken for a neighbour.
  *
  * The unit also counts how many pages are where, because every count changes
  * together with the list, under one lock.
@@ -36,8 +37,8 @@
 /* An unlikely value, with room for the order: "Xb" */
 #define EXTENT_TAG	0x58620000UL
 
-/* The order of the largest aligned chunk at the start of a range of at least one
- * page; at most BALLOON_MAX_ORDER.
+/* The order of the largest aligned chunk at the start of a range of at least
+ * one page; at most BALLOON_MAX_ORDER.
  */
 VISIBLE_IF_KUNIT unsigned int balloon_pages_chunk_order(unsigned long pfn,
 							unsigned long nr_pages)
@@ -172,7 +173,8 @@ void balloon_pages_clean(struct page *page, unsigned long nr_pages)
  * @nr_pages: how many
  *
  * From here on no walk over physical memory (/proc/kcore, a crash dump,
- * hibernation) begins to read the pages.  To be called before Xen hears of them.
+ * hibernation) begins to read the pages.  To be called before Xen hears of
+ * them.
  */
 void balloon_pages_mark(struct page *page, unsigned long nr_pages)
 {
@@ -464,8 +466,8 @@ bool balloon_pages_empty(struct balloon_pages *bp, unsigned long start_pfn,
  * block from going offline.
  *
  * Context: takes the lock.
- * Return: false where some page of the block was lent or populated meanwhile: the
- * block stays, and its pages are where they were.
+ * Return: false where some page of the block was lent or populated meanwhile:
+ * the block stays, and its pages are where they were.
  */
 bool balloon_pages_leave(struct balloon_pages *bp, unsigned long start_pfn,
 			 unsigned long nr_pages)

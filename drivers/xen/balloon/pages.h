@@ -20,7 +20,8 @@
 #define BALLOON_NR_ORDERS	(BALLOON_MAX_ORDER + 1)
 
 /**
- * struct balloon_pages - the list of ballooned pages, and how many pages are where
+ * struct balloon_pages - the list of ballooned pages, and how many pages are
+ * where
  * @lock: protects all fields, and the counts of pages in @stats but target_pages;
  *	held for a short and bounded time only
  * @free: extents by kind of memory (0: low, 1: high) and order, linked through
@@ -32,7 +33,7 @@
  * @leaving: pages of a block that is being removed; on no list
  */
 struct balloon_pages {
-	struct mutex lock;
+	struct mutex lock;	/* the list and the counts */
 	struct list_head free[2][BALLOON_NR_ORDERS];
 	struct balloon_stats *stats;
 	unsigned long initial;

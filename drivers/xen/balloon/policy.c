@@ -7,9 +7,9 @@
  * DOC: policy
  *
  * The policy decides what the balloon does next, how much of it, how long the
- * worker waits after a failed try, and how large the next hypercall is.  All are
- * pure functions of their arguments: they touch neither pages nor Xen, and may be
- * called anywhere.
+ * worker waits after a failed try, and how large the next hypercall is.  All
+ * are pure functions of their arguments: they touch neither pages nor Xen, and
+ * may be called anywhere.
  */
 
 #include <linux/errno.h>
@@ -26,9 +26,9 @@
 
 /*
  * Inflating leaves this much to the guest, beyond what the kernel keeps for
- * itself: a program of 8 MiB with its page tables, and a shell to start it from.
- * With less the next allocation of a program wakes the OOM killer.  With more the
- * host could not have that memory back from small guests.
+ * itself: a program of 8 MiB with its page tables, and a shell to start it
+ * from.  With less the next allocation of a program wakes the OOM killer.  With
+ * more the host could not have that memory back from small guests.
  */
 #define RESERVE_PAGES	(SZ_16M >> PAGE_SHIFT)
 
@@ -209,11 +209,12 @@ unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page)
  * @block: pages of a memory block
  * @per_page: bytes of structures and tables that each page needs
  *
- * The guest pays for the page structures of added memory with memory that it has.
- * At most a quarter of what is available is spent on them.  The rest of @want is
- * added once the first part is populated.
+ * The guest pays for the page structures of added memory with memory that it
+ * has.  At most a quarter of what is available is spent on them.  The rest of
+ * @want is added once the first part is populated.
  *
- * Return: pages, a multiple of @block; 0 where the guest cannot pay for one block.
+ * Return: pages, a multiple of @block; 0 where the guest cannot pay for one
+ * block.
  */
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 				 unsigned long block, size_t per_page)
@@ -229,7 +230,8 @@ unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 }
 
 /**
- * balloon_policy_balanced - whether the driver and Xen counted the same in a step
+ * balloon_policy_balanced - whether the driver and Xen counted the same in a
+ * step
  * @held: how many frames the guest holds more than before the step, by its own
  *	count; negative: fewer
  * @lost: how many frames were quarantined in the step
@@ -237,10 +239,10 @@ unsigned long balloon_policy_add(unsigned long want, unsigned long available,
  * @kept: released frames that Xen still counts; begins with 0, and this function
  *	updates it
  *
- * Xen goes on counting a released frame as long as another domain maps the frame,
- * or where Xen had promised the frame on demand.  Xen may stop counting such a
- * frame at any time.  But Xen never takes a frame that the guest keeps, and never
- * gives a frame without telling.
+ * Xen goes on counting a released frame as long as another domain maps the
+ * frame, or where Xen had promised the frame on demand.  Xen may stop counting
+ * such a frame at any time.  But Xen never takes a frame that the guest keeps,
+ * and never gives a frame without telling.
  *
  * Return: false where the two counts contradict each other.
  */

@@ -101,7 +101,7 @@ struct balloon_error {
  * An episode ends when the guest holds its target.
  */
 struct balloon_report {
-	spinlock_t lock;
+	spinlock_t lock;	/* the last error */
 	enum balloon_state state;
 	struct balloon_error error;
 	unsigned long said;

@@ -6,12 +6,12 @@
 /**
  * DOC: reservation
  *
- * This unit makes the two hypercalls that move memory.  Xen may stop either call
- * after any number of entries.  The unit finds out what became of every entry and
- * enters that in the batch; it undoes nothing.
+ * This unit makes the two hypercalls that move memory.  Xen may stop either
+ * call after any number of entries.  The unit finds out what became of every
+ * entry and enters that in the batch; it undoes nothing.
  *
- * How a type of domain names its frames, and what else such a domain has to do, is
- * in a table of operations: ops_translated.c has those for HVM, PVH, Arm and
+ * How a type of domain names its frames, and what else such a domain has to do,
+ * is in a table of operations: ops_translated.c has those for HVM, PVH, Arm and
  * direct-mapped domains, ops_pv.c has that for PV.
  */
 
@@ -59,7 +59,8 @@ long balloon_reservation_memory_op(unsigned int cmd, xen_pfn_t *frames,
 }
 
 /**
- * balloon_reservation_count - ask Xen how many frames the domain has, or may have
+ * balloon_reservation_count - ask Xen how many frames the domain has, or may
+ * have
  * @cmd: XENMEM_current_reservation or XENMEM_maximum_reservation
  *
  * Return: frames, or a negative errno.
@@ -77,8 +78,8 @@ long balloon_reservation_count(unsigned int cmd)
 static DECLARE_FAULT_ATTR(fail_attr);
 static u32 fail_at;
 
-/* How many of @nr entries Xen is asked for.  Xen does no more than it is asked, so
- * what the driver believes afterwards is true.
+/* How many of @nr entries Xen is asked for.  Xen does no more than it is asked,
+ * so what the driver believes afterwards is true.
  */
 static unsigned int asked(unsigned int nr)
 {
@@ -92,8 +93,8 @@ static unsigned int asked(unsigned int nr)
  * @dir: the directory of debugfs for the files
  *
  * Beside the files that every fault attribute has there is "at": the entry of a
- * hypercall at which the call ends, from 0 on.  Calls that have no such entry are
- * left alone.
+ * hypercall at which the call ends, from 0 on.  Calls that have no such entry
+ * are left alone.
  */
 void __init balloon_reservation_faults(struct dentry *dir)
 {
@@ -177,10 +178,10 @@ static void settle_page(const struct balloon_ops *ops,
  *	guest's
  * @ns: set to how long the first hypercall took
  *
- * A page that Xen refuses is left out and the others are released.  When Xen stops
- * inside an extent of 2 MiB, some of its pages may be gone.  That entry is in torn
- * then, and the caller has to release the extent again, page by page.  The entries
- * behind it were not tried.
+ * A page that Xen refuses is left out and the others are released.  When Xen
+ * stops inside an extent of 2 MiB, some of its pages may be gone.  That entry
+ * is in torn then, and the caller has to release the extent again, page by
+ * page.  The entries behind it were not tried.
  *
  * source: decrease_reservation() and guest_remove_page() in Xen's
  * xen/common/memory.c.
@@ -261,9 +262,9 @@ long balloon_reservation_room(const struct balloon_reservation *res)
  * @res: the reservation
  * @held: pages that the guest has
  *
- * Such pages are populated on demand, and Xen has no memory for so many of them.
- * Xen also counts some frames that the guest does not, so the true debt is a few
- * pages larger.
+ * Such pages are populated on demand, and Xen has no memory for so many of
+ * them.  Xen also counts some frames that the guest does not, so the true debt
+ * is a few pages larger.
  *
  * Return: pages; 0 where Xen does not say.
  */

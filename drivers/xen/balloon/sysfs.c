@@ -39,9 +39,9 @@ static int parse_kb(const char *text, unsigned long *pages)
 						 balloon_hotplug_most_pages(), pages);
 }
 
-/* Parse a number of bytes: digits, then perhaps one of K, M, G, T, P and E, then
- * perhaps a newline, and nothing else.  Return 0, -EINVAL also for more than 31
- * characters, or -ERANGE for 2^64 and more.
+/* Parse a number of bytes: digits, then perhaps one of K, M, G, T, P and E,
+ * then perhaps a newline, and nothing else.  Return 0, -EINVAL also for more
+ * than 31 characters, or -ERANGE for 2^64 and more.
  */
 VISIBLE_IF_KUNIT int balloon_sysfs_parse_bytes(const char *text,
 					       unsigned long long *bytes)
@@ -185,39 +185,76 @@ static ssize_t number_store(struct device *dev, struct device_attribute *attr,
 	return count;
 }
 
-#define NUMBER(_name, _attr, _type, _field, _kb)			\
-static struct number number_##_name = {					\
-	.attr = _attr,							\
-	.offset = offsetof(struct _type, _field),			\
-	.in_stats = __same_type(struct _type, struct balloon_stats),	\
-	.kb = _kb,							\
-}
+#define SHOW(name)	__ATTR(name, 0444, number_show, NULL)
+#define STORE(name)	__ATTR(name, 0644, number_show, number_store)
 
-#define SHOW(_name)	__ATTR(_name, 0444, number_show, NULL)
-#define STORE(_name)	__ATTR(_name, 0644, number_show, number_store)
+static struct number max_schedule_delay = {
+	.attr = STORE(max_schedule_delay),
+	.offset = offsetof(struct balloon_stats, max_schedule_delay),
+	.in_stats = true,
+};
 
-NUMBER(max_schedule_delay, STORE(max_schedule_delay), balloon_stats,
-       max_schedule_delay, false);
-NUMBER(retry_count, SHOW(retry_count), balloon_stats, retry_count, false);
-NUMBER(max_retry_count, STORE(max_retry_count), balloon_stats,
-       max_retry_count, false);
-NUMBER(min_kb, STORE(min_kb), xen_balloon, limits.floor, true);
-NUMBER(max_lent_kb, STORE(max_lent_kb), xen_balloon, limits.max_lent, true);
-NUMBER(current_kb, SHOW(current_kb), balloon_stats, current_pages, true);
-NUMBER(low_kb, SHOW(low_kb), balloon_stats, balloon_low, true);
-NUMBER(high_kb, SHOW(high_kb), balloon_stats, balloon_high, true);
-NUMBER(quarantined_kb, SHOW(quarantined_kb), xen_balloon, pages.quarantined,
-       true);
+static struct number retry_count = {
+	.attr = SHOW(retry_count),
+	.offset = offsetof(struct balloon_stats, retry_count),
+	.in_stats = true,
+};
+
+static struct number max_retry_count = {
+	.attr = STORE(max_retry_count),
+	.offset = offsetof(struct balloon_stats, max_retry_count),
+	.in_stats = true,
+};
+
+static struct number min_kb = {
+	.attr = STORE(min_kb),
+	.offset = offsetof(struct xen_balloon, limits.floor),
+	.kb = true,
+};
+
+static struct number max_lent_kb = {
+	.attr = STORE(max_lent_kb),
+	.offset = offsetof(struct xen_balloon, limits.max_lent),
+	.kb = true,
+};
+
+static struct number current_kb = {
+	.attr = SHOW(current_kb),
+	.offset = offsetof(struct balloon_stats, current_pages),
+	.in_stats = true,
+	.kb = true,
+};
+
+static struct number low_kb = {
+	.attr = SHOW(low_kb),
+	.offset = offsetof(struct balloon_stats, balloon_low),
+	.in_stats = true,
+	.kb = true,
+};
+
+static struct number high_kb = {
+	.attr = SHOW(high_kb),
+	.offset = offsetof(struct balloon_stats, balloon_high),
+	.in_stats = true,
+	.kb = true,
+};
+
+static struct number quarantined_kb = {
+	.attr = SHOW(quarantined_kb),
+	.offset = offsetof(struct xen_balloon, pages.quarantined),
+	.kb = true,
+};
 
 /* max_schedule_delay may have changed since the last try */
 static ssize_t schedule_delay_show(struct device *dev,
 				   struct device_attribute *attr, char *buf)
 {
 	struct balloon_stats *stats = balloon_instance()->stats;
+	unsigned long most = READ_ONCE(stats->max_schedule_delay);
 
 	return sysfs_emit(buf, "%lu\n",
 			  balloon_policy_delay_s(READ_ONCE(stats->retry_count),
-					READ_ONCE(stats->max_schedule_delay)));
+						 most));
 }
 static DEVICE_ATTR_RO(schedule_delay);
 
@@ -227,7 +264,9 @@ static ssize_t scrub_pages_show(struct device *dev,
 	return sysfs_emit(buf, "%d\n", READ_ONCE(xen_scrub_pages));
 }
 
-/* Accept the words of kstrtobool(), which itself reads only their first letters. */
+/* Accept the words of kstrtobool(), which itself reads only their first
+ * letters.
+ */
 static ssize_t scrub_pages_store(struct device *dev,
 				 struct device_attribute *attr,
 				 const char *buf, size_t count)
@@ -291,12 +330,12 @@ static struct attribute *balloon_attrs[] = {
 	&dev_attr_target.attr,
 	&dev_attr_target_kb.attr,
 	&dev_attr_schedule_delay.attr,
-	&number_max_schedule_delay.attr.attr,
-	&number_retry_count.attr.attr,
-	&number_max_retry_count.attr.attr,
+	&max_schedule_delay.attr.attr,
+	&retry_count.attr.attr,
+	&max_retry_count.attr.attr,
 	&dev_attr_scrub_pages.attr,
-	&number_min_kb.attr.attr,
-	&number_max_lent_kb.attr.attr,
+	&min_kb.attr.attr,
+	&max_lent_kb.attr.attr,
 	NULL
 };
 
@@ -305,10 +344,10 @@ static const struct attribute_group balloon_group = {
 };
 
 static struct attribute *info_attrs[] = {
-	&number_current_kb.attr.attr,
-	&number_low_kb.attr.attr,
-	&number_high_kb.attr.attr,
-	&number_quarantined_kb.attr.attr,
+	&current_kb.attr.attr,
+	&low_kb.attr.attr,
+	&high_kb.attr.attr,
+	&quarantined_kb.attr.attr,
 	&dev_attr_shortfall_kb.attr,
 	&dev_attr_state.attr,
 	&dev_attr_last_error.attr,

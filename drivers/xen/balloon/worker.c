@@ -19,9 +19,10 @@
  *
  * After a failed try the worker waits until retry_at.  If the cap or the host
  * refused, the worker does not grow before that.  If another limit refused, the
- * worker only does not repeat the same plan.  A kick does not end this wait; a new
- * target, a changed setting or memory that arrived does.  After max_retry_count
- * failed tries the worker does nothing until a target is written.
+ * worker only does not repeat the same plan.  A kick does not end this wait; a
+ * new target, a changed setting or memory that arrived does.  After
+ * max_retry_count failed tries the worker does nothing until a target is
+ * written.
  *
  * info/state shows what the last step did and which limit refused; no decision
  * reads it::
@@ -107,8 +108,8 @@ static const enum balloon_state shown_refused[] = {
 	[BALLOON_REFUSED_COST]	  = BALLOON_ADDING,
 };
 
-/* Record in @result which limit refused.  The function is not inlined, because no
- * caller is on a fast path.
+/* Record in @result which limit refused.  The function is not inlined, because
+ * no caller is on a fast path.
  */
 static noinline void refuse(struct xen_balloon *b, struct result *result,
 			    enum balloon_refusal why, int err)
@@ -203,8 +204,8 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 
 /* --- adding ------------------------------------------------------------- */
 
-/* Lower a target to what the guest can reach without more blocks.  Pages that are
- * lent count as reachable, because borrowers return them.
+/* Lower a target to what the guest can reach without more blocks.  Pages that
+ * are lent count as reachable, because borrowers return them.
  */
 static void settle_target(struct xen_balloon *b, enum balloon_refusal why,
 			  int err, struct result *result)
@@ -269,9 +270,9 @@ static void add(struct xen_balloon *b, unsigned long want,
 
 /* --- not growing -------------------------------------------------------- */
 
-/* Remove memory blocks with no memory in them, one at a time, once the guest has
- * not grown for a while.  Context: mover.lock is held.  Return: whether a removal
- * began.
+/* Remove memory blocks with no memory in them, one at a time, once the guest
+ * has not grown for a while.  Context: mover.lock is held.  Return: whether a
+ * removal began.
  */
 static bool tidy(struct xen_balloon *b, struct result *result)
 {
@@ -410,7 +411,7 @@ static long try_again(struct xen_balloon *b, enum balloon_next next,
 {
 	struct balloon_stats *stats = b->stats;
 	struct balloon_worker *w = &b->worker;
-	unsigned long delay;
+	unsigned long ms, delay;
 
 	balloon_report_state(&b->report, shown_refused[result->why]);
 	WRITE_ONCE(w->failed, next);
@@ -425,14 +426,15 @@ static long try_again(struct xen_balloon *b, enum balloon_next next,
 		return MAX_SCHEDULE_TIMEOUT;
 	}
 	set_tries(stats, min(stats->retry_count, ULONG_MAX - 1) + 1);
-	delay = msecs_to_jiffies(balloon_policy_delay_ms(stats->retry_count,
-					READ_ONCE(stats->max_schedule_delay)));
+	ms = balloon_policy_delay_ms(stats->retry_count,
+				     READ_ONCE(stats->max_schedule_delay));
+	delay = msecs_to_jiffies(ms);
 	w->retry_at = jiffies + delay;
 	return min_t(long, delay, result->delay);
 }
 
-/* Note and show the outcome of a step.  Context: no lock is held.  Return: jiffies
- * until the next step.
+/* Note and show the outcome of a step.  Context: no lock is held.  Return:
+ * jiffies until the next step.
  */
 static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		     const struct result *result)
@@ -479,8 +481,8 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
  * @b: the instance
  *
  * Context: the worker's thread; may sleep; no lock of the instance is held.
- * Return: jiffies until the next step, 0 for at once; MAX_SCHEDULE_TIMEOUT where
- * only a kick makes a step necessary.
+ * Return: jiffies until the next step, 0 for at once; MAX_SCHEDULE_TIMEOUT
+ * where only a kick makes a step necessary.
  */
 long balloon_worker_step(struct xen_balloon *b)
 {
@@ -508,7 +510,9 @@ long balloon_worker_step(struct xen_balloon *b)
 	left = plan.next == BALLOON_NEXT_SPARE_NONE ?
 	       0 : too_early(w, plan.next);
 	if (left) {
-		/* an error that is older than the next try says nothing about it */
+		/* an error that is older than the next try says nothing about
+		 * it
+		 */
 		balloon_blocks_take_error(&b->blocks);
 		balloon_mover_unlock(&b->mover);
 		return left;
@@ -537,9 +541,9 @@ VISIBLE_IF_KUNIT bool balloon_worker_freezing(void)
 	return freezing(current);
 }
 
-/* A toolstack restores a saved guest into a domain that may have no more than its
- * target.  So a worker that is asked to freeze while it inflates goes on, but for
- * no longer than FREEZE_GRACE.
+/* A toolstack restores a saved guest into a domain that may have no more than
+ * its target.  So a worker that is asked to freeze while it inflates goes on,
+ * but for no longer than FREEZE_GRACE.
  */
 VISIBLE_IF_KUNIT bool balloon_worker_gives_first(struct xen_balloon *b,
 						 unsigned long *asked)
@@ -566,7 +570,9 @@ VISIBLE_IF_KUNIT int balloon_worker_thread(void *data)
 
 	set_freezable();
 	while (!kthread_should_stop()) {
-		/* before the step, so that a change during the step is not missed */
+		/* before the step, so that a change during the step is not
+		 * missed
+		 */
 		clear_bit(BALLOON_KICKED, &b->news.events);
 		/* pairs with the barrier of set_bit() and wake_up() in a kick */
 		smp_mb__after_atomic();
@@ -622,7 +628,8 @@ VISIBLE_IF_KUNIT struct task_struct *balloon_worker_run(struct xen_balloon *b)
  * balloon_worker_start - start the worker's thread
  * @b: the instance
  *
- * Return: 0 or a negative errno; without the thread the target is never followed.
+ * Return: 0 or a negative errno; without the thread the target is never
+ * followed.
  */
 int balloon_worker_start(struct xen_balloon *b)
 {

@@ -27,8 +27,8 @@ struct xen_balloon;
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
  * @steps: steps by what info/state showed for them
  *
- * Only the worker's thread writes these once it is started; @steps with the mover's
- * lock held.
+ * Only the worker's thread writes these once it is started; @steps with the
+ * mover's lock held.
  */
 struct balloon_worker {
 	bool started;

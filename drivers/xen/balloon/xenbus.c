@@ -6,13 +6,14 @@
 /**
  * DOC: xenbus
  *
- * The toolstack writes memory/target, in KiB.  The watch on it fires when the watch
- * is set, after every change, and again after a restore.
+ * The toolstack writes memory/target, in KiB.  The watch on it fires when the
+ * watch is set, after every change, and again after a restore.
  *
  * The toolstack counts more for an HVM or PVH guest than the guest's memory map
  * shows: video memory, firmware, pages that Xen keeps.  The difference is the
- * guest's static-max less the pages it booted with.  The difference is taken once,
- * because the toolstack may change static-max later and means the same guest.
+ * guest's static-max less the pages it booted with.  The difference is taken
+ * once, because the toolstack may change static-max later and means the same
+ * guest.
  */
 
 #include <linux/err.h>
@@ -75,8 +76,8 @@ static int read_pages(const char *key, unsigned long *pages)
 	return ret;
 }
 
-/* Return how many pages more than this guest the toolstack counts.  A difference
- * that leaves nothing of the first @target is not believed.
+/* Return how many pages more than this guest the toolstack counts.  A
+ * difference that leaves nothing of the first @target is not believed.
  */
 static unsigned long toolstack_offset(const struct xen_balloon *b,
 				      unsigned long target)
