@@ -67,8 +67,11 @@ VISIBLE_IF_KUNIT int balloon_pv_request(struct mmu_update *update,
 
 VISIBLE_IF_KUNIT bool balloon_pv_set_p2m(struct page *page, unsigned long mfn)
 {
+	unsigned long pfn = page_to_pfn(page);
+
 	BALLOON_STUB(balloon_pv_set_p2m, page, mfn);
-	return set_phys_to_machine(page_to_pfn(page), mfn);
+	/* the entry is there already, but for a page that never had memory */
+	return __set_phys_to_machine(pfn, mfn) || set_phys_to_machine(pfn, mfn);
 }
 
 /* --- mapping ------------------------------------------------------------ */
@@ -145,15 +148,19 @@ static void map_pages(const struct mapping *m, struct mmu_update *updates,
 	apply(m, updates, end - nr, nr);
 }
 
-/* Unmap the first of @nr pages.  Return for how many that worked. */
+/* Unmap the first of @nr pages, and note their frames where @frames is not NULL,
+ * because the p2m does not tell them any more.  Return for how many that worked.
+ */
 static unsigned int unmap_pages(struct mmu_update *updates, struct page **pages,
-				unsigned int nr)
+				xen_pfn_t *frames, unsigned int nr)
 {
 	struct page *last = NULL;
 	unsigned int i, ready;
 	int done = 0;
 
 	for (ready = 0; ready < nr; ready++) {
+		if (frames)
+			frames[ready] = pfn_to_mfn(page_to_pfn(pages[ready]));
 		if (balloon_pv_request(&updates[ready], pages[ready], last,
 				       __pte_ma(0)))
 			break;
@@ -202,18 +209,16 @@ unsigned int balloon_pv_unmap(struct page **pages, unsigned int nr)
 {
 	struct mmu_update updates[BALLOON_PV_CHUNK];
 
-	return unmap_pages(updates, pages, nr);
+	return unmap_pages(updates, pages, NULL, nr);
 }
 
 /* --- the table of operations -------------------------------------------- */
 
 static unsigned int hide(struct balloon_batch *batch)
 {
-	unsigned int i, nr;
+	unsigned int nr = unmap_pages(batch_updates, batch->pages,
+				      batch->frames, batch->nr);
 
-	for (i = 0; i < batch->nr; i++)
-		batch->frames[i] = pfn_to_mfn(page_to_pfn(batch->pages[i]));
-	nr = unmap_pages(batch_updates, batch->pages, batch->nr);
 	if (nr)
 		flush_tlb_all();
 	return nr;
