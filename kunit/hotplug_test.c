@@ -350,6 +350,27 @@ static void hotplug_crowded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, world->nr_res, 3);
 }
 
+static u64 ram_end;
+
+static bool world_is_ram(u64 start, u64 end)
+{
+	return start < ram_end;
+}
+
+/* No block lies where the firmware has RAM, whatever the kernel was told of it. */
+static void hotplug_mem_limit(struct kunit *test)
+{
+	ram_end = START + SZ_128M + SZ_4K;
+	kunit_activate_static_stub(test, balloon_hotplug_is_ram, world_is_ram);
+	KUNIT_EXPECT_EQ(test, add_blocks(2), 2 * world_block_pages());
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[0]->start), block_of(2));
+	KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[1]->start), block_of(3));
+	/* all of it is RAM */
+	ram_end = U64_MAX;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EBUSY);
+	KUNIT_EXPECT_EQ(test, world->nr_res, 2);
+}
+
 /* Ranges follow each other, and never overlap. */
 static void hotplug_twice(struct kunit *test)
 {
@@ -779,6 +800,7 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE_PARAM(hotplug_geometry, geometry_gen_params),
 	KUNIT_CASE(hotplug_crowded),
 	KUNIT_CASE(hotplug_twice),
+	KUNIT_CASE(hotplug_mem_limit),
 	KUNIT_CASE(hotplug_last_pfn),
 	KUNIT_CASE(hotplug_refused),
 	KUNIT_CASE(hotplug_foreign),

@@ -87,6 +87,7 @@ struct sim_faults {
  * @gone: the first page of what was removed
  * @removals: how often removing was tried
  * @blocks_wait: what adds and removes memory blocks does not get to run
+ * @too_early: user space has no rules for blocks yet
  * @freezing: the worker is asked to stand still
  * @took_long: every page that is allocated takes its time
  * @added: added pages that are not online: first of each 2 MiB
@@ -139,6 +140,7 @@ struct sim {
 	struct page *gone;
 	unsigned int removals;
 	bool blocks_wait;
+	bool too_early;
 	bool freezing;
 	bool took_long;
 	struct page *added[8];

@@ -1039,6 +1039,46 @@ static void step_add_host(struct kunit *test)
 	expect_met(sim);
 }
 
+/* The first block is online, and a lock keeps the next one away: what is there is
+ * populated after 2 s, and not only when the next one is there as well.
+ */
+static void step_add_stuck(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->blocks_wait = true;
+	sim->hotplug = HUGE;
+	sim_target(sim, SIM_PAGES + 2 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim_settle(sim, 10);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 10);
+	balloon_blocks_work(&sim->b.blocks.work);
+	sim_online(sim);
+}
+
+/* No block is added before user space can set it online. */
+static void step_add_early(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim->too_early = true;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), (long)HZ);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), (long)HZ);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 1);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
+	sim->too_early = false;
+	sim_settle(sim, 10);
+	expect_met(sim);
+}
+
 /* The blocks of a PV guest cannot go: no other is added while one has no memory. */
 static void step_add_pv(struct kunit *test)
 {
@@ -1183,7 +1223,7 @@ static void step_adding_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
 	/* and what comes back while it is waited for wakes the worker */
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
 	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
 	sim->b.news.events = 0;
 	sim_return(sim, 8, 8);
@@ -1202,7 +1242,7 @@ static void begin_adding(struct kunit *test)
 	sim->auto_online = true;
 	sim->blocks_wait = true;
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
 }
 
 static bool populates;
@@ -1593,11 +1633,11 @@ static void step_follows_meanwhile(struct kunit *test)
 	sim->hotplug = HUGE;
 	sim->auto_online = true;
 	sim_target(sim, SIM_PAGES + HUGE);
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
 	/* also where the host was full before */
 	sim->b.worker.refused = BALLOON_REFUSED_HOST;
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
@@ -1646,7 +1686,7 @@ static void step_hibernates(struct kunit *test)
 	balloon_blocks_hibernation(nb, PM_RESTORE_PREPARE, NULL);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
 	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_NOT);
 	KUNIT_EXPECT_EQ(test, sim->not_online, 0);
@@ -1926,6 +1966,8 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_add_cost_lent),
 	KUNIT_CASE(step_add_cost_cap),
 	KUNIT_CASE(step_add_host),
+	KUNIT_CASE(step_add_stuck),
+	KUNIT_CASE(step_add_early),
 	KUNIT_CASE(step_add_pv),
 	KUNIT_CASE(step_unreachable_race),
 	KUNIT_CASE(step_adding_race),

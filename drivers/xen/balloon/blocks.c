@@ -135,6 +135,18 @@ bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
 }
 
 /**
+ * balloon_blocks_too_early - whether a block that is added now may stay offline
+ * @blocks: the blocks
+ *
+ * Return: true for the first seconds of user space, where user space decides
+ * about blocks.
+ */
+bool balloon_blocks_too_early(const struct balloon_blocks *blocks)
+{
+	return balloon_hotplug_too_early();
+}
+
+/**
  * balloon_blocks_cost - how much memory an added block costs the guest
  * @blocks: the blocks
  *
@@ -325,7 +337,7 @@ static void pages_changed(void *owner)
 	/*
 	 * A block that is populated while more blocks are added comes to hold
 	 * their page structures, and can never be removed again.  The worker is
-	 * kicked when all are there.
+	 * kicked when all are there, and looks by itself after a while.
 	 */
 	if (READ_ONCE(blocks->busy) && READ_ONCE(blocks->want))
 		return;

@@ -44,6 +44,7 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want);
 int balloon_blocks_remove(struct balloon_blocks *blocks);
 void balloon_blocks_begin(struct balloon_blocks *blocks);
 int balloon_blocks_take_error(struct balloon_blocks *blocks);
+bool balloon_blocks_too_early(const struct balloon_blocks *blocks);
 unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_grow(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks);

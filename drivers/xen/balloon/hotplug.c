@@ -23,6 +23,8 @@
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/ioport.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -32,6 +34,10 @@
 #include <linux/slab.h>
 #include <linux/sysctl.h>
 #include <linux/xarray.h>
+
+#ifdef CONFIG_X86
+#include <asm/e820/api.h>
+#endif
 
 #include "hotplug.h"
 #include "pages.h"
@@ -50,6 +56,9 @@ VISIBLE_IF_KUNIT struct balloon_hotplug_user balloon_hotplug_user;
  * that.
  */
 #define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
+
+/* Wait this long after the boot for user space to set its rules for blocks. */
+#define START_TIME	(5 * HZ)
 
 static int for_lending;
 
@@ -163,6 +172,35 @@ static struct notifier_block memory_nb = {
 
 /* --- adding ------------------------------------------------------------- */
 
+/* Whether the firmware says that there is RAM in a range.  mem= and memmap= take
+ * RAM away from the kernel, and the resource tree shows nothing there; but Xen
+ * has memory of the guest at these addresses.
+ */
+#ifdef CONFIG_X86
+VISIBLE_IF_KUNIT bool balloon_hotplug_is_ram(u64 start, u64 end)
+{
+	BALLOON_STUB(balloon_hotplug_is_ram, start, end);
+	return e820__mapped_raw_any(start, end, E820_TYPE_RAM);
+}
+#else
+VISIBLE_IF_KUNIT bool balloon_hotplug_is_ram(u64 start, u64 end)
+{
+	BALLOON_STUB(balloon_hotplug_is_ram, start, end);
+	return false;
+}
+#endif
+
+/* Skip the RAM of the firmware's map at the start of a range of free addresses. */
+static resource_size_t skip_ram(void *unused, const struct resource *space,
+				resource_size_t size, resource_size_t align)
+{
+	resource_size_t start = space->start;
+
+	while (start < space->end && balloon_hotplug_is_ram(start, start + size))
+		start += align;
+	return start;
+}
+
 /* Reserve free physical addresses for a block in the resource tree. */
 static struct resource *reserve_block(const struct balloon_ops *ops)
 {
@@ -180,7 +218,7 @@ static struct resource *reserve_block(const struct balloon_ops *ops)
 	res->name = "System RAM";
 	res->flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY;
 	ret = allocate_resource(&iomem_resource, res, size, where.start,
-				where.end, size, NULL, NULL);
+				where.end, size, skip_ram, NULL);
 	if (ret) {
 		kfree(res);
 		return ERR_PTR(ret);
@@ -380,6 +418,31 @@ bool balloon_hotplug_for_lending(void)
 {
 	BALLOON_STUB(balloon_hotplug_for_lending);
 	return READ_ONCE(for_lending);
+}
+
+/**
+ * balloon_hotplug_too_early - whether a block that is added now may stay offline
+ *
+ * A kernel that leaves it to user space to set blocks online tells user space when
+ * a block is added, and user space sets its rules when it starts.
+ *
+ * Return: true until user space has run for some seconds, where blocks do not go
+ * online by themselves.
+ */
+bool balloon_hotplug_too_early(void)
+{
+	static unsigned long until;
+	static bool booting;
+
+	BALLOON_STUB(balloon_hotplug_too_early);
+	if (mhp_get_default_online_type() != MMOP_OFFLINE)
+		return false;
+	if (system_state < SYSTEM_RUNNING) {
+		booting = true;
+		until = jiffies + START_TIME;
+	}
+	booting = booting && time_before(jiffies, until);
+	return booting;
 }
 
 /**

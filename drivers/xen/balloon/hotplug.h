@@ -54,6 +54,7 @@ long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 bool balloon_hotplug_next(unsigned long *pfn);
 bool balloon_hotplug_for_lending(void);
 bool balloon_hotplug_possible(void);
+bool balloon_hotplug_too_early(void);
 unsigned long balloon_hotplug_most_pages(void);
 #else
 static inline long balloon_hotplug_add(const struct balloon_ops *ops,
@@ -79,6 +80,11 @@ static inline bool balloon_hotplug_for_lending(void)
 }
 
 static inline bool balloon_hotplug_possible(void)
+{
+	return false;
+}
+
+static inline bool balloon_hotplug_too_early(void)
 {
 	return false;
 }
@@ -114,6 +120,7 @@ struct resource;
 extern struct balloon_hotplug_user balloon_hotplug_user;
 unsigned long balloon_hotplug_block_pages(void);
 struct range balloon_hotplug_addable(void);
+bool balloon_hotplug_is_ram(u64 start, u64 end);
 int balloon_hotplug_note_block(unsigned long number);
 int balloon_hotplug_add_range(struct resource *res);
 int balloon_hotplug_remove_block(unsigned long pfn);

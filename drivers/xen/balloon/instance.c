@@ -30,6 +30,8 @@
  * may be slow.
  */
 
+#include <linux/types.h>
+
 #include <xen/features.h>
 #include <xen/xen.h>
 

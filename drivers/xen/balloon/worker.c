@@ -51,6 +51,11 @@
 /* Wait this long after the guest last grew before removing empty memory blocks. */
 #define SETTLED_TIME	(5 * HZ)
 
+/* Wait this long for the blocks task to have added all blocks.  The task may wait
+ * much longer for a lock; then the blocks that are there are populated.
+ */
+#define BLOCKS_TIME	(2 * HZ)
+
 /* The worker goes on inflating for this long after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
 
@@ -237,8 +242,10 @@ static void add(struct xen_balloon *b, unsigned long want,
 	int err;
 
 	result->outcome = WAITING;
-	if (balloon_blocks_fixed(&b->blocks))
+	if (balloon_blocks_fixed(&b->blocks)) {
+		result->delay = BLOCKS_TIME;
 		return;
+	}
 	if (!balloon_blocks_can_grow(&b->blocks)) {
 		settle_target(b, BALLOON_REFUSED_ADD, -EOPNOTSUPP, result);
 		return;
@@ -246,6 +253,10 @@ static void add(struct xen_balloon *b, unsigned long want,
 	cost = balloon_blocks_cost(&b->blocks);
 	if (want <= cost) {
 		settle_target(b, BALLOON_REFUSED_COST, -ENOSPC, result);
+		return;
+	}
+	if (balloon_blocks_too_early(&b->blocks)) {
+		result->delay = HZ;
 		return;
 	}
 	/* how the last adding ended */
@@ -266,6 +277,8 @@ static void add(struct xen_balloon *b, unsigned long want,
 		refuse(b, result, BALLOON_REFUSED_ADD, err);
 	else if (!balloon_blocks_fixed(&b->blocks))
 		result->outcome = SUPERSEDED;
+	else
+		result->delay = BLOCKS_TIME;
 }
 
 /* --- not growing -------------------------------------------------------- */
