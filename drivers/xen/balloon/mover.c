@@ -559,15 +559,14 @@ static unsigned long settle_release(struct balloon_mover *m)
 	const struct balloon_ops *ops = m->reservation->ops;
 	struct balloon_batch *batch = &m->batch;
 	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
+	bool refused = !bitmap_full(batch->moved, batch->nr);
 	unsigned int i, nr;
 	u64 since;
 
 	/* the kernel's own first, because showing them may fail */
-	if (ops->show) {
-		for (i = 0; i < batch->nr; i++) {
-			if (was_refused(batch, i))
-				ops->show(batch, i, 1);
-		}
+	for (i = 0; refused && ops->show && i < batch->nr; i++) {
+		if (was_refused(batch, i))
+			ops->show(batch, i, 1);
 	}
 
 	since = lock_list(m);
@@ -585,7 +584,7 @@ static unsigned long settle_release(struct balloon_mover *m)
 	m->pages->stats->current_pages -= moved + lost;
 	unlock_list(m, since);
 
-	for (i = 0; i < batch->nr; i += nr) {
+	for (i = 0; refused && i < batch->nr; i += nr) {
 		nr = i == batch->torn ? 1 : run_length(batch, i);
 		if (was_refused(batch, i))
 			give_to_kernel(batch->pages[i], nr * pages);
