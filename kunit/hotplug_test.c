@@ -354,7 +354,7 @@ static u64 ram_end;
 
 static bool world_is_ram(u64 start, u64 end)
 {
-	return start < ram_end;
+	return start < ram_end && end;
 }
 
 /* No block lies where the firmware has RAM, whatever the kernel was told of it. */

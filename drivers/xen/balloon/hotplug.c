@@ -190,18 +190,7 @@ VISIBLE_IF_KUNIT bool balloon_hotplug_is_ram(u64 start, u64 end)
 }
 #endif
 
-/* Skip the RAM of the firmware's map at the start of a range of free addresses. */
-static resource_size_t skip_ram(void *unused, const struct resource *space,
-				resource_size_t size, resource_size_t align)
-{
-	resource_size_t start = space->start;
-
-	while (start < space->end && balloon_hotplug_is_ram(start, start + size))
-		start += align;
-	return start;
-}
-
-/* Reserve free physical addresses for a block in the resource tree. */
+/* Reserve physical addresses for a block that are free, and not RAM. */
 static struct resource *reserve_block(const struct balloon_ops *ops)
 {
 	resource_size_t size = (u64)balloon_hotplug_block_pages() << PAGE_SHIFT;
@@ -217,8 +206,14 @@ static struct resource *reserve_block(const struct balloon_ops *ops)
 		return ERR_PTR(-ENOMEM);
 	res->name = "System RAM";
 	res->flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY;
-	ret = allocate_resource(&iomem_resource, res, size, where.start,
-				where.end, size, skip_ram, NULL);
+	for (;;) {
+		ret = allocate_resource(&iomem_resource, res, size, where.start,
+					where.end, size, NULL, NULL);
+		if (ret || !balloon_hotplug_is_ram(res->start, res->end + 1))
+			break;
+		where.start = res->end + 1;
+		release_resource(res);
+	}
 	if (ret) {
 		kfree(res);
 		return ERR_PTR(ret);
