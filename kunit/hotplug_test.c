@@ -766,6 +766,30 @@ static void hotplug_cost(struct kunit *test)
 				     PAGE_SIZE));
 }
 
+/* A last block that costs more than it brings is left out. */
+static void hotplug_worth(struct kunit *test)
+{
+	unsigned long block = world_block_pages(), cost, i;
+
+	cost = balloon_hotplug_cost(&plain_ops);
+	for (i = 0; i < 3; i++) {
+		unsigned long whole = i * block;
+
+		KUNIT_EXPECT_EQ(test, balloon_hotplug_worth(&plain_ops, whole),
+				whole);
+		KUNIT_EXPECT_EQ(test,
+				balloon_hotplug_worth(&plain_ops, whole + 1),
+				whole);
+		KUNIT_EXPECT_EQ(test,
+				balloon_hotplug_worth(&plain_ops, whole + cost),
+				whole);
+		KUNIT_EXPECT_EQ(test,
+				balloon_hotplug_worth(&plain_ops,
+						      whole + cost + 1),
+				whole + cost + 1);
+	}
+}
+
 /* Who writes the sysctl tells the worker, and nobody else does. */
 static void hotplug_sysctl(struct kunit *test)
 {
@@ -810,6 +834,7 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE(hotplug_next),
 	KUNIT_CASE(hotplug_possible),
 	KUNIT_CASE(hotplug_cost),
+	KUNIT_CASE(hotplug_worth),
 	KUNIT_CASE(hotplug_sysctl),
 #ifdef CONFIG_MEMORY_HOTREMOVE
 	KUNIT_CASE(hotplug_remove),
@@ -883,7 +908,11 @@ static void blocks_empty(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
 	sim_return(sim, 0, 1);
 	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
-	/* what is offline is not looked at */
+	/* what is offline, or leaves, is not looked at */
+	sim->b.pages.leaving = HUGE;
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn,
+							     HUGE));
+	sim->b.pages.leaving = 0;
 	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, START_PFN, HUGE));
 }
 

@@ -562,9 +562,9 @@ static bool sim_hotplug_possible(void)
 	return the_sim->hotplug || the_sim->hotplug_errno != -EOPNOTSUPP;
 }
 
-static bool sim_too_early(void)
+static bool sim_goes_online(void)
 {
-	return the_sim->too_early;
+	return !the_sim->too_early;
 }
 
 static bool sim_for_lending(void)
@@ -646,8 +646,8 @@ static void stub_hotplug(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_hotplug_add, sim_hotplug_add);
 	kunit_activate_static_stub(test, balloon_hotplug_possible,
 				   sim_hotplug_possible);
-	kunit_activate_static_stub(test, balloon_hotplug_too_early,
-				   sim_too_early);
+	kunit_activate_static_stub(test, balloon_hotplug_goes_online,
+				   sim_goes_online);
 	kunit_activate_static_stub(test, balloon_hotplug_cost,
 				   sim_hotplug_cost);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,

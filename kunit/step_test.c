@@ -1015,6 +1015,12 @@ static void step_add_cost_cap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_CAP);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + HUGE);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+	/* what comes back fits under the cap, and is populated at once */
+	sim_list_hole(sim, 0);
+	KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 1);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	sim->cap = LONG_MAX;
 	sim_settle(sim, 10);
 	expect_met(sim);

@@ -18,6 +18,7 @@
 
 #include <linux/init.h>
 #include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/suspend.h>
 
@@ -25,6 +26,9 @@
 
 /* Hibernation waits no longer than this for the blocks task. */
 #define BLOCKS_TIME	(10 * HZ)
+
+/* User space has this long to set its rules for blocks. */
+#define START_TIME	(5 * HZ)
 
 static struct workqueue_struct *blocks_wq;
 
@@ -135,15 +139,33 @@ bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
 }
 
 /**
+ * balloon_blocks_user_space - user space is about to start
+ * @blocks: the blocks
+ */
+void balloon_blocks_user_space(struct balloon_blocks *blocks)
+{
+	blocks->early_until = jiffies + START_TIME;
+}
+
+/**
  * balloon_blocks_too_early - whether a block that is added now may stay offline
  * @blocks: the blocks
  *
- * Return: true for the first seconds of user space, where user space decides
- * about blocks.
+ * Where the kernel leaves it to user space to set blocks online, user space sets
+ * its rules when it starts, and hears only of blocks that are added after that.
+ *
+ * Context: the worker.
+ * Return: true until user space has run for some seconds.
  */
-bool balloon_blocks_too_early(const struct balloon_blocks *blocks)
+bool balloon_blocks_too_early(struct balloon_blocks *blocks)
 {
-	return balloon_hotplug_too_early();
+	if (balloon_hotplug_goes_online())
+		return false;
+	if (system_state < SYSTEM_RUNNING) {
+		balloon_blocks_user_space(blocks);
+		return true;
+	}
+	return time_before(jiffies, blocks->early_until);
 }
 
 /**
@@ -195,7 +217,7 @@ static long lacking(struct balloon_pages *bp)
 static long add_blocks(struct balloon_mover *mover, unsigned long want)
 {
 	const struct balloon_ops *ops = mover->reservation->ops;
-	long added, more = 0;
+	long added, rest, more = 0;
 
 	added = balloon_hotplug_add(ops, 1, balloon_mover_available());
 	/* where a block cannot be removed, none is added before the last is
@@ -205,9 +227,11 @@ static long add_blocks(struct balloon_mover *mover, unsigned long want)
 		return added;
 	if (!balloon_hotplug_for_lending())
 		want = clamp_t(long, lacking(mover->pages), 0, want);
-	if (added > 0 && added < want)
-		more = balloon_hotplug_add(ops, want - added,
-					   balloon_mover_available());
+	rest = max_t(long, want - added, 0);
+	if (!balloon_hotplug_for_lending())
+		rest = balloon_hotplug_worth(ops, rest);
+	if (added > 0 && rest)
+		more = balloon_hotplug_add(ops, rest, balloon_mover_available());
 	return added + max(more, 0L);
 }
 
@@ -227,7 +251,7 @@ static void blocks_removed(struct balloon_blocks *blocks, long removed)
 {
 	lockdep_assert_held(&blocks->mover->lock);
 	balloon_pages_resize(blocks->mover->pages, min(-removed, 0L));
-	/* a block that is in use again is no reason to keep others */
+	/* where a page was lent or populated first, other blocks may still go */
 	if (removed < 0 && !blocks->taken)
 		blocks->stay = true;
 }
@@ -335,9 +359,10 @@ static void pages_changed(void *owner)
 	struct balloon_blocks *blocks = owner;
 
 	/*
-	 * A block that is populated while more blocks are added comes to hold
-	 * their page structures, and can never be removed again.  The worker is
-	 * kicked when all are there, and looks by itself after a while.
+	 * A block that is populated while more blocks are added may get their
+	 * page structures, and can never be removed again.  The end of the
+	 * blocks task kicks the worker, and a worker that waits for the blocks
+	 * looks by itself after a while.
 	 */
 	if (READ_ONCE(blocks->busy) && READ_ONCE(blocks->want))
 		return;

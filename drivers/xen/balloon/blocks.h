@@ -20,6 +20,7 @@
  * @err: negative errno of the last adding, which no step has seen yet
  * @taken: a page of the block that is being removed was lent or populated first
  * @stay: a block could not be removed; no other is tried until a target is written
+ * @early_until: jiffies; before that user space may have no rules for blocks yet
  * @hibernating: blocks must be left alone
  * @hibernation: tells about hibernation
  * @mover: the mover, whose lock protects all of this
@@ -31,6 +32,7 @@ struct balloon_blocks {
 	int err;
 	bool taken;
 	bool stay;
+	unsigned long early_until;
 	bool hibernating;
 	struct notifier_block hibernation;
 
@@ -44,7 +46,8 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want);
 int balloon_blocks_remove(struct balloon_blocks *blocks);
 void balloon_blocks_begin(struct balloon_blocks *blocks);
 int balloon_blocks_take_error(struct balloon_blocks *blocks);
-bool balloon_blocks_too_early(const struct balloon_blocks *blocks);
+void balloon_blocks_user_space(struct balloon_blocks *blocks);
+bool balloon_blocks_too_early(struct balloon_blocks *blocks);
 unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_grow(const struct balloon_blocks *blocks);
 bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks);

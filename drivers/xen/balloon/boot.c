@@ -252,6 +252,7 @@ static int __init balloon_boot_wait(void)
 		return 0;
 	if (!xen_pv_domain())
 		balloon_boot_pay_debt(b, balloon_boot_timeout);
+	balloon_blocks_user_space(&b->blocks);
 	/* not before, because a debt must be paid whatever min_kb says */
 	WRITE_ONCE(b->limits.floor, balloon_min_kb >> (PAGE_SHIFT - 10));
 	return 0;

@@ -23,8 +23,6 @@
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/ioport.h>
-#include <linux/jiffies.h>
-#include <linux/kernel.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -56,9 +54,6 @@ VISIBLE_IF_KUNIT struct balloon_hotplug_user balloon_hotplug_user;
  * that.
  */
 #define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
-
-/* Wait this long after the boot for user space to set its rules for blocks. */
-#define START_TIME	(5 * HZ)
 
 static int for_lending;
 
@@ -172,9 +167,10 @@ static struct notifier_block memory_nb = {
 
 /* --- adding ------------------------------------------------------------- */
 
-/* Whether the firmware says that there is RAM in a range.  mem= and memmap= take
- * RAM away from the kernel, and the resource tree shows nothing there; but Xen
- * has memory of the guest at these addresses.
+/* Whether the firmware says that there is RAM in a range.  mem= and memmap=
+ * take RAM away from the kernel, and the resource tree shows nothing there; but
+ * Xen has memory of the guest at these addresses.  Only x86 keeps the
+ * firmware's map.
  */
 #ifdef CONFIG_X86
 VISIBLE_IF_KUNIT bool balloon_hotplug_is_ram(u64 start, u64 end)
@@ -273,6 +269,21 @@ unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
 	BALLOON_STUB(balloon_hotplug_cost, ops);
 	return balloon_policy_block_cost(balloon_hotplug_block_pages(),
 					 page_bytes(ops));
+}
+
+/**
+ * balloon_hotplug_worth - leave out a last block that costs more than it brings
+ * @ops: the type of domain
+ * @want: pages that the target lacks
+ *
+ * Return: @want, or less: whole blocks.
+ */
+unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
+				    unsigned long want)
+{
+	unsigned long tail = want % balloon_hotplug_block_pages();
+
+	return tail > balloon_hotplug_cost(ops) ? want : want - tail;
 }
 
 /**
@@ -416,28 +427,14 @@ bool balloon_hotplug_for_lending(void)
 }
 
 /**
- * balloon_hotplug_too_early - whether a block that is added now may stay offline
+ * balloon_hotplug_goes_online - whether the kernel sets added blocks online itself
  *
- * A kernel that leaves it to user space to set blocks online tells user space when
- * a block is added, and user space sets its rules when it starts.
- *
- * Return: true until user space has run for some seconds, where blocks do not go
- * online by themselves.
+ * Return: false where auto_online_blocks says "offline".
  */
-bool balloon_hotplug_too_early(void)
+bool balloon_hotplug_goes_online(void)
 {
-	static unsigned long until;
-	static bool booting;
-
-	BALLOON_STUB(balloon_hotplug_too_early);
-	if (mhp_get_default_online_type() != MMOP_OFFLINE)
-		return false;
-	if (system_state < SYSTEM_RUNNING) {
-		booting = true;
-		until = jiffies + START_TIME;
-	}
-	booting = booting && time_before(jiffies, until);
-	return booting;
+	BALLOON_STUB(balloon_hotplug_goes_online);
+	return mhp_get_default_online_type() != MMOP_OFFLINE;
 }
 
 /**

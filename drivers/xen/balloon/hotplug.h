@@ -49,12 +49,14 @@ struct balloon_hotplug_user {
 void balloon_hotplug_init(const struct balloon_hotplug_client *client,
 			  void *owner, bool may_add);
 unsigned long balloon_hotplug_cost(const struct balloon_ops *ops);
+unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
+				    unsigned long want);
 long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
 			 unsigned long available);
 bool balloon_hotplug_next(unsigned long *pfn);
 bool balloon_hotplug_for_lending(void);
 bool balloon_hotplug_possible(void);
-bool balloon_hotplug_too_early(void);
+bool balloon_hotplug_goes_online(void);
 unsigned long balloon_hotplug_most_pages(void);
 #else
 static inline long balloon_hotplug_add(const struct balloon_ops *ops,
@@ -67,6 +69,12 @@ static inline long balloon_hotplug_add(const struct balloon_ops *ops,
 static inline unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
 {
 	return 0;
+}
+
+static inline unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
+						  unsigned long want)
+{
+	return want;
 }
 
 static inline bool balloon_hotplug_next(unsigned long *pfn)
@@ -84,9 +92,9 @@ static inline bool balloon_hotplug_possible(void)
 	return false;
 }
 
-static inline bool balloon_hotplug_too_early(void)
+static inline bool balloon_hotplug_goes_online(void)
 {
-	return false;
+	return true;
 }
 
 static inline unsigned long balloon_hotplug_most_pages(void)

@@ -70,7 +70,10 @@ VISIBLE_IF_KUNIT bool balloon_pv_set_p2m(struct page *page, unsigned long mfn)
 	unsigned long pfn = page_to_pfn(page);
 
 	BALLOON_STUB(balloon_pv_set_p2m, page, mfn);
-	/* the entry is there already, but for a page that never had memory */
+	/*
+	 * set_phys_to_machine() tries the same first; for an entry that exists,
+	 * nearly always, this saves a call.
+	 */
 	return __set_phys_to_machine(pfn, mfn) || set_phys_to_machine(pfn, mfn);
 }
 

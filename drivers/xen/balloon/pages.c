@@ -447,11 +447,13 @@ bool balloon_pages_empty(struct balloon_pages *bp, unsigned long start_pfn,
 {
 	bool empty;
 
-	/* a block that is offline has no struct pages to look at */
-	if (!pfn_to_online_page(start_pfn))
-		return false;
 	mutex_lock(&bp->lock);
-	empty = balloon_pages_cover(start_pfn, nr_pages);
+	/*
+	 * A block that is offline has no struct pages to look at.  A block that
+	 * leaves keeps them until @leaving is 0 again.
+	 */
+	empty = !bp->leaving && pfn_to_online_page(start_pfn) &&
+		balloon_pages_cover(start_pfn, nr_pages);
 	mutex_unlock(&bp->lock);
 	return empty;
 }

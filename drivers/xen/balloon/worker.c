@@ -14,7 +14,7 @@
  *   moved       memory moved                               at once
  *   superseded  the plan no longer fits                    at once
  *   done        the guest holds its target                 after a kick
- *   waiting     an event ends the wait                     after a kick
+ *   waiting     an event ends the wait                     after a kick or a while
  *   refused     a limit refused                            after a delay that grows
  *
  * After a failed try the worker waits until retry_at.  If the cap or the host
@@ -54,7 +54,7 @@
 /* Wait this long for the blocks task to have added all blocks.  The task may wait
  * much longer for a lock; then the blocks that are there are populated.
  */
-#define BLOCKS_TIME	(2 * HZ)
+#define BLOCKS_PATIENCE	(2 * HZ)
 
 /* The worker goes on inflating for this long after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
@@ -148,10 +148,14 @@ static bool host_refuses(const struct balloon_worker *w)
 	       w->refused == BALLOON_REFUSED_HOST;
 }
 
-/* How long @next must not be tried yet, in jiffies; 0: try. */
+/* How long @next must not be tried yet, in jiffies; 0: try.  Where Xen refused to
+ * populate a page, it would refuse for a new block as well.
+ */
 static long too_early(const struct balloon_worker *w, enum balloon_next next)
 {
-	bool again = next == w->failed || (grows(next) && host_refuses(w));
+	bool again = next == w->failed ||
+		     (grows(next) && w->failed == BALLOON_NEXT_DEFLATE &&
+		      host_refuses(w));
 	long left = w->retry_at - jiffies;
 
 	return w->refused != BALLOON_REFUSED_NOT && again ? max(left, 0L) : 0;
@@ -243,7 +247,7 @@ static void add(struct xen_balloon *b, unsigned long want,
 
 	result->outcome = WAITING;
 	if (balloon_blocks_fixed(&b->blocks)) {
-		result->delay = BLOCKS_TIME;
+		result->delay = BLOCKS_PATIENCE;
 		return;
 	}
 	if (!balloon_blocks_can_grow(&b->blocks)) {
@@ -268,8 +272,8 @@ static void add(struct xen_balloon *b, unsigned long want,
 			refuse(b, result, BALLOON_REFUSED_CAP, -ENOMEM);
 			return;
 		}
-		/* a host that had no memory gets one block to show for it */
-		if (host_refuses(&b->worker))
+		/* only one block, because the host may have no memory for it */
+		if (b->worker.refused == BALLOON_REFUSED_HOST)
 			want = 1;
 		err = balloon_blocks_add(&b->blocks, min(want, room));
 	}
@@ -278,7 +282,7 @@ static void add(struct xen_balloon *b, unsigned long want,
 	else if (!balloon_blocks_fixed(&b->blocks))
 		result->outcome = SUPERSEDED;
 	else
-		result->delay = BLOCKS_TIME;
+		result->delay = BLOCKS_PATIENCE;
 }
 
 /* --- not growing -------------------------------------------------------- */
@@ -388,7 +392,7 @@ static void act(struct xen_balloon *b, const struct balloon_plan *plan,
 {
 	struct balloon_moved moved;
 
-	/* only a plan to add memory is interested in how adding ended */
+	/* how adding ended matters only to a plan that adds */
 	if (plan->next != BALLOON_NEXT_ADD)
 		balloon_blocks_take_error(&b->blocks);
 
@@ -473,8 +477,8 @@ static long conclude(struct xen_balloon *b, const struct balloon_plan *plan,
 		break;
 	case WAITING:
 		balloon_report_state(&b->report, state);
-		/* what is waited for makes another try */
-		if (plan->next != BALLOON_NEXT_SPARE_NONE)
+		/* the time for another try has come, and this was it */
+		if (plan->next == BALLOON_NEXT_ADD)
 			WRITE_ONCE(w->refused, BALLOON_REFUSED_NOT);
 		if (plan->next == BALLOON_NEXT_WAIT_ONLINE &&
 		    balloon_report_first(&b->report, BALLOON_SAID_OFFLINE))
@@ -523,9 +527,7 @@ long balloon_worker_step(struct xen_balloon *b)
 	left = plan.next == BALLOON_NEXT_SPARE_NONE ?
 	       0 : too_early(w, plan.next);
 	if (left) {
-		/* an error that is older than the next try says nothing about
-		 * it
-		 */
+		/* the next try must not be taken for the one that failed before */
 		balloon_blocks_take_error(&b->blocks);
 		balloon_mover_unlock(&b->mover);
 		return left;

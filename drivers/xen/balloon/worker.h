@@ -21,7 +21,7 @@ struct xen_balloon;
  * @last: what the last step did
  * @failed: what the last failed try did; only where @refused says so
  * @refused: which limit failed the last try; BALLOON_REFUSED_NOT since memory
- *	moved or the target was met
+ *	moved, a block was asked for, or the target was met
  * @retry_at: jiffies; a failed try is not repeated before
  * @idle_since: jiffies; when the target was met, or memory last came
  * @kept: see balloon_policy_balanced(); with CONFIG_XEN_BALLOON_DEBUG
