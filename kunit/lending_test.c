@@ -398,7 +398,7 @@ static void borrow_meanwhile(struct sim *sim)
 {
 	sim->meanwhile = NULL;
 	if (!mutex_trylock(&sim->b.mover.lock)) {
-		KUNIT_FAIL(sim->test, "blocks change with batch_lock held");
+		KUNIT_FAIL(sim->test, "blocks change with the mover's lock held");
 		return;
 	}
 	KUNIT_EXPECT_EQ(sim->test, balloon_blocks_add(&sim->b.blocks, 1), -EBUSY);

@@ -14,7 +14,7 @@
 
 #define HUGE		BALLOON_HUGE_PAGES
 
-/* What comes back at a time, at most; see core.c. */
+/* What comes back at a time, at most; see oom.c. */
 #define AT_A_TIME	((unsigned long)SZ_16M >> PAGE_SHIFT)
 
 /* A balloon with so many pages in it. */
