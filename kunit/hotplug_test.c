@@ -31,55 +31,47 @@
 /**
  * struct world - the memory hotplug core
  * @test: whose test it is
- * @user: who was told before
+ * @b: the tested instance
+ * @stats: its counters
+ * @ops: the type of domain
  * @block: bytes of a memory block
  * @where: where memory may be added
- * @note_at: blocks noted until that fails; -1: never
+ * @available: what the guest can pay with, in pages
  * @prepare_errno: what preparing a range answers
  * @add_errno: what adding answers
+ * @add_at: blocks added until that fails; -1: never
+ * @goes_online: what auto_online_blocks says
  * @impossible: this kernel cannot add memory
  * @prepared: pages that were prepared
  * @last_pfn: see struct balloon_ops
  * @res: what was added, until it was removed
  * @nr_res: entries of @res
- * @empty_from: the first PFN of what is empty
- * @empty_pages: how much of it is
- * @remove_errno: what removing answers
  * @removed: PFN of what was removed last
- * @online: pages handed to the balloon
- * @offline: pages taken away
- * @in_use: somebody has some of them
- * @cancelled: pages brought back
- * @changes: how often the worker was told to look
+ * @remove_errno: what removing answers
  */
 struct world {
 	struct kunit *test;
-	struct balloon_hotplug_user user;
+	struct xen_balloon b;
+	struct balloon_stats stats;
+	struct balloon_ops ops;
 	unsigned long block;
 	struct range where;
-	int note_at;
+	unsigned long available;
 	int prepare_errno;
 	int add_errno;
+	int add_at;
+	bool goes_online;
 	bool impossible;
 	unsigned long prepared;
 	unsigned long last_pfn;
 	struct resource *res[16];
 	unsigned int nr_res;
-	unsigned long empty_from;
-	unsigned long empty_pages;
-	int remove_errno;
 	unsigned long removed;
-	unsigned long online;
-	unsigned long offline;
-	bool in_use;
-	unsigned long cancelled;
-	unsigned int changes;
+	int remove_errno;
 };
 
 /* One test runs at a time. */
 static struct world *world;
-
-static int (*real_note)(unsigned long number);
 
 static unsigned long world_block_pages(void)
 {
@@ -96,90 +88,51 @@ static bool world_possible(void)
 	return !world->impossible;
 }
 
-static int world_note(unsigned long number)
+static bool world_goes_online(void)
 {
-	int ret;
+	return world->goes_online;
+}
 
-	if (!world->note_at)
-		return -ENOMEM;
-	if (world->note_at > 0)
-		world->note_at--;
-	kunit_deactivate_static_stub(world->test, balloon_hotplug_note_block);
-	ret = real_note(number);
-	kunit_activate_static_stub(world->test, balloon_hotplug_note_block, world_note);
-	return ret;
+static unsigned long world_available(void)
+{
+	return world->available;
 }
 
 static int world_add(struct resource *res)
 {
-	if (world->add_errno)
-		return world->add_errno;
+	if (world->add_errno || !world->add_at)
+		return world->add_errno ?: -ENOMEM;
+	if (world->add_at > 0)
+		world->add_at--;
 	KUNIT_ASSERT_LT(world->test, world->nr_res, ARRAY_SIZE(world->res));
 	world->res[world->nr_res++] = res;
 	return 0;
 }
 
+static int event(unsigned long type, unsigned long pfn)
+{
+	return balloon_blocks_client.event(&world->b.blocks, type, pfn);
+}
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
 static int world_remove(unsigned long pfn)
 {
-	struct memory_notify notify = {
-		.start_pfn = pfn,
-		.nr_pages = world_block_pages(),
-	};
+	unsigned int i;
 
-	/* what somebody else removes at the same time is not ours to touch */
-	struct memory_notify other = notify;
-
-	other.start_pfn += world_block_pages();
-	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &other);
-	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &other);
-	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
 	world->removed = pfn;
-	if (world->remove_errno) {
-		balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
+	if (world->remove_errno)
 		return world->remove_errno;
+	for (i = 0; i < world->nr_res; i++) {
+		if (PHYS_PFN(world->res[i]->start) != pfn)
+			continue;
+		release_resource(world->res[i]);
+		kfree(world->res[i]);
+		world->res[i] = world->res[--world->nr_res];
+		return 0;
 	}
-	balloon_hotplug_memory_event(NULL, MEM_OFFLINE, &notify);
-	return 0;
+	return -EINVAL;
 }
-
-static void note_online(void *owner, struct page *page,
-			unsigned long nr_pages)
-{
-	world->online += nr_pages;
-}
-
-static bool is_empty(void *owner, unsigned long start_pfn,
-		     unsigned long nr_pages)
-{
-	return start_pfn >= world->empty_from &&
-	       start_pfn + nr_pages <= world->empty_from + world->empty_pages;
-}
-
-static bool note_offline(void *owner, unsigned long start_pfn,
-			 unsigned long nr_pages)
-{
-	world->offline += nr_pages;
-	return !world->in_use;
-}
-
-static void note_cancelled(void *owner, unsigned long start_pfn,
-			   unsigned long nr_pages)
-{
-	world->cancelled += nr_pages;
-}
-
-static void note_change(void *owner)
-{
-	world->changes++;
-}
-
-static const struct balloon_hotplug_client world_client = {
-	.online = note_online,
-	.empty = is_empty,
-	.offline = note_offline,
-	.cancel_offline = note_cancelled,
-	.changed = note_change,
-};
+#endif
 
 static int world_prepare(unsigned long pfn, unsigned long nr_pages)
 {
@@ -192,13 +145,6 @@ static unsigned long world_last_pfn(void)
 	return world->last_pfn;
 }
 
-static const struct balloon_ops world_ops = {
-	.prepare_range = world_prepare,
-	.last_pfn = world_last_pfn,
-};
-
-static const struct balloon_ops plain_ops;
-
 static int hotplug_init(struct kunit *test)
 {
 	if (xen_domain())
@@ -207,22 +153,28 @@ static int hotplug_init(struct kunit *test)
 	if (!world)
 		return -ENOMEM;
 	world->test = test;
-	world->user = balloon_hotplug_user;
+	balloon_instance_init(&world->b, &world->stats, &world->ops);
 	world->block = SZ_128M;
+	world->b.pages.table.block_pages = world_block_pages();
 	world->where = (struct range){ START, START + SPACE - 1 };
-	world->note_at = -1;
+	world->available = RICH;
+	world->add_at = -1;
+	world->goes_online = true;
 	world->last_pfn = ULONG_MAX;
-	balloon_hotplug_user = (struct balloon_hotplug_user){ &world_client };
-	real_note = balloon_hotplug_note_block;
+	world->ops.prepare_range = world_prepare;
+	world->ops.last_pfn = world_last_pfn;
 	kunit_activate_static_stub(test, balloon_hotplug_block_pages,
 				   world_block_pages);
 	kunit_activate_static_stub(test, balloon_hotplug_addable, world_addable);
 	kunit_activate_static_stub(test, balloon_hotplug_possible,
 				   world_possible);
-	kunit_activate_static_stub(test, balloon_hotplug_note_block, world_note);
-	kunit_activate_static_stub(test, balloon_hotplug_add_range, world_add);
+	kunit_activate_static_stub(test, balloon_hotplug_goes_online,
+				   world_goes_online);
+	kunit_activate_static_stub(test, balloon_hotplug_add, world_add);
+	kunit_activate_static_stub(test, balloon_mover_available,
+				   world_available);
 #ifdef CONFIG_MEMORY_HOTREMOVE
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
+	kunit_activate_static_stub(test, balloon_hotplug_remove, world_remove);
 #endif
 	return 0;
 }
@@ -233,24 +185,11 @@ static void hotplug_exit(struct kunit *test)
 
 	if (!world)
 		return;
-	/* no block stays behind */
-	world->remove_errno = 0;
 	for (i = 0; i < world->nr_res; i++) {
-		struct resource *res = world->res[i];
-		struct memory_notify notify = {
-			.start_pfn = PHYS_PFN(res->start),
-			.nr_pages = PHYS_PFN(resource_size(res)),
-		};
-
-		balloon_hotplug_memory_event(NULL, MEM_ONLINE, &notify);
-		world->empty_from = notify.start_pfn;
-		world->empty_pages = notify.nr_pages;
-		while (balloon_hotplug_remove() > 0)
-			;
-		release_resource(res);
-		kfree(res);
+		release_resource(world->res[i]);
+		kfree(world->res[i]);
 	}
-	balloon_hotplug_user = world->user;
+	xa_destroy(&world->b.pages.table.blocks);
 	world = NULL;
 }
 
@@ -259,20 +198,33 @@ static unsigned long block_of(unsigned int i)
 	return START_PFN + i * world_block_pages();
 }
 
-/* All of a resource, or a block of it, is set online. */
-static void set_online(unsigned long pfn, unsigned long nr_pages)
+/* Have the blocks task add blocks.  Return what it added, or a negative errno. */
+static long world_add_pages(unsigned long want)
 {
-	struct memory_notify notify = {
-		.start_pfn = pfn,
-		.nr_pages = nr_pages,
-	};
+	unsigned long before = world->stats.total_pages;
 
-	balloon_hotplug_memory_event(NULL, MEM_ONLINE, &notify);
+	world->b.blocks.task = BALLOON_BLOCKS_ADD;
+	world->b.blocks.want = want;
+	world->stats.target_pages = before + want;
+	world->stats.current_pages = before -
+				     balloon_pages_offline(&world->b.pages);
+	balloon_blocks_work(&world->b.blocks.work);
+	KUNIT_EXPECT_EQ(world->test, world->b.blocks.task,
+			BALLOON_BLOCKS_IDLE);
+	return (long)(world->stats.total_pages - before) ?:
+	       balloon_blocks_take_error(&world->b.blocks);
 }
 
 static long add_blocks(unsigned int nr)
 {
-	return balloon_hotplug_add(&plain_ops, nr * world_block_pages(), RICH);
+	return world_add_pages(nr * world_block_pages());
+}
+
+static enum balloon_block_state state_of(unsigned int i)
+{
+	unsigned long listed;
+
+	return balloon_table_state(&world->b.pages.table, block_of(i), &listed);
 }
 
 /* --- adding ------------------------------------------------------------------------ */
@@ -298,12 +250,14 @@ struct geometry {
 static const struct geometry geometries[] = {
 	{ "a block", 128, 0, 128, 0, 128 },
 	{ "less than a block", 128, 0, 1, 0, 128 },
-	{ "two and a bit", 128, 0, 257, 0, 384 },
+	{ "two and a half", 128, 0, 320, 0, 384 },
+	{ "two and a bit that is not worth a third", 128, 0, 257, 0, 256 },
 	{ "the space begins within a block", 128, 4, 128, 128, 128 },
 	{ "blocks of 2 GiB", 2048, 0, 1, 0, 2048 },
 	{ "blocks of 2 GiB, not aligned", 2048, 128, 2049, 2048, 2048 },
 	{ "blocks of 512 MiB", 512, 256, 512, 512, 512 },
-	{ "a GiB at once", 128, 0, 65536, 0, 1024 },
+	/* one block, then up to a GiB */
+	{ "more than a GiB", 128, 0, 65536, 0, 1152 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(geometry, geometries, name);
@@ -320,9 +274,9 @@ static void hotplug_geometry(struct kunit *test)
 	unsigned int i;
 
 	world->block = g->block << 20;
+	world->b.pages.table.block_pages = world_block_pages();
 	world->where.start += (u64)g->start << 20;
-	KUNIT_ASSERT_EQ(test, balloon_hotplug_add(&world_ops, mib(g->want),
-						  RICH), mib(g->added));
+	KUNIT_ASSERT_EQ(test, world_add_pages(mib(g->want)), mib(g->added));
 	/* one by one, as they are removed */
 	KUNIT_ASSERT_EQ(test, world->nr_res, g->added / g->block);
 	for (i = 0; i < world->nr_res; i++) {
@@ -343,10 +297,8 @@ static void hotplug_crowded(struct kunit *test)
 {
 	world->block = 128 << 20;
 	world->where.end = world->where.start + 448 * (u64)SZ_1M - 1;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
-			mib(384));
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, mib(1024), RICH),
-			-EBUSY);
+	KUNIT_EXPECT_EQ(test, world_add_pages(mib(1024)), mib(384));
+	KUNIT_EXPECT_EQ(test, world_add_pages(mib(1024)), -EBUSY);
 	KUNIT_EXPECT_EQ(test, world->nr_res, 3);
 }
 
@@ -390,23 +342,18 @@ static void hotplug_last_pfn(struct kunit *test)
 	unsigned long block = world_block_pages();
 
 	world->last_pfn = START_PFN + block - 1;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
-			-EBUSY);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EBUSY);
 	world->last_pfn = START_PFN + block;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
-			block);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
-			-EBUSY);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), block);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EBUSY);
 	/* the end of what the kernel can map is another */
 	world->last_pfn = ULONG_MAX;
 	world->where.end = START + 2 * SZ_128M - 2;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
-			-EBUSY);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EBUSY);
 	world->where.end++;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, block, RICH),
-			block);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, RICH),
-			-EBUSY);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), block);
+	world->ops.last_pfn = NULL;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EBUSY);
 }
 
 /* Too much for the guest, or not for this kernel at all. */
@@ -416,48 +363,19 @@ static void hotplug_refused(struct kunit *test)
 	/* a quarter of what is there may be spent */
 	unsigned long price = 4 * block * sizeof(struct page) / PAGE_SIZE;
 
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, price - 4),
-			-ENOMEM);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
-			-ENOMEM);
+	world->available = price - 4;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -ENOMEM);
+	world->available = 0;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -ENOMEM);
 	world->impossible = true;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, RICH),
-			-EOPNOTSUPP);
 	/* that is for ever, whatever else is missing */
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, block, 0),
-			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EOPNOTSUPP);
+	world->available = RICH;
+	KUNIT_EXPECT_EQ(test, add_blocks(1), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, world->nr_res, 0);
 	world->impossible = false;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&plain_ops, 3 * block, price),
-			block);
-}
-
-/* Whose pages come online: 1 the balloon's, 0 anybody's. */
-static bool is_ours(struct kunit *test, unsigned long pfn)
-{
-	unsigned long before = world->online, managed = totalram_pages();
-	struct page *page = pfn_to_page(pfn);
-
-	/* somebody else's pages would be taken for real ones */
-	if (pfn < START_PFN) {
-		adjust_managed_page_count(page, -1);
-		__SetPageOffline(page);
-	}
-	balloon_hotplug_online_page(page, 0);
-	if (pfn < START_PFN)
-		KUNIT_EXPECT_EQ(test, totalram_pages(), managed);
-	return world->online != before;
-}
-
-/* Pages that are not the driver's go to the kernel. */
-static void hotplug_foreign(struct kunit *test)
-{
-	struct page *page = alloc_page(GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	KUNIT_EXPECT_FALSE(test, is_ours(test, page_to_pfn(page)));
-	KUNIT_EXPECT_EQ(test, world->online, 0);
+	world->available = price;
+	KUNIT_EXPECT_EQ(test, add_blocks(3), 2 * block);
 }
 
 /* A failure at every stage leaves nothing behind: the same can be had again. */
@@ -466,304 +384,293 @@ static void hotplug_stages(struct kunit *test)
 	unsigned long block = world_block_pages();
 	unsigned int i;
 
-	for (i = 0; i < 3; i++) {
-		world->note_at = i == 0 ? 0 : -1;
-		world->prepare_errno = i == 1 ? -ENOMEM : 0;
-		world->add_errno = i == 2 ? -EEXIST : 0;
+	for (i = 0; i < 2; i++) {
+		world->prepare_errno = i == 0 ? -ENOMEM : 0;
+		world->add_errno = i == 1 ? -EEXIST : 0;
 		world->prepared = 0;
-		KUNIT_EXPECT_EQ(test, balloon_hotplug_add(&world_ops, 3 * block,
-							  RICH),
-				i == 2 ? -EEXIST : -ENOMEM);
+		KUNIT_EXPECT_EQ(test, add_blocks(3), i == 1 ? -EEXIST : -ENOMEM);
 		/* the kernel must not see what was not prepared */
-		KUNIT_EXPECT_EQ(test, world->prepared, i == 0 ? 0 : block);
+		KUNIT_EXPECT_EQ(test, world->prepared, block);
 		KUNIT_EXPECT_EQ(test, world->nr_res, 0);
+		KUNIT_EXPECT_FALSE(test, balloon_table_used(&world->b.pages.table));
+		KUNIT_EXPECT_EQ(test, world->stats.total_pages, 0);
 		/* what comes online there is not ours */
-		set_online(block_of(0), 3 * block);
-		world->empty_from = block_of(0);
-		world->empty_pages = 3 * block;
-		KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-		KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
+		event(MEM_ONLINE, block_of(0));
+		KUNIT_EXPECT_EQ(test, state_of(0), BALLOON_BLOCK_NONE);
+		KUNIT_EXPECT_FALSE(test, balloon_blocks_can_shrink(&world->b.blocks));
 	}
 	/* what was added before the failure stays */
-	world->note_at = 2;
 	world->add_errno = 0;
+	world->add_at = 2;
 	KUNIT_EXPECT_EQ(test, add_blocks(3), 2 * block);
-	world->note_at = -1;
+	world->add_at = -1;
 	KUNIT_EXPECT_EQ(test, add_blocks(1), block);
 	KUNIT_ASSERT_EQ(test, world->nr_res, 3);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, PHYS_PFN(world->res[i]->start),
 				block_of(i));
+	KUNIT_EXPECT_EQ(test, balloon_pages_offline(&world->b.pages), 3 * block);
 }
 
 /* --- coming online ------------------------------------------------------------------ */
 
-/* The first time a block comes online its pages have nothing behind them. */
-static void hotplug_online_once(struct kunit *test)
-{
-	unsigned long block = world_block_pages();
+static bool taken;
+static unsigned long events[4];
+static unsigned int nr_events;
+static unsigned int settings;
 
-	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
-	balloon_hotplug_online_page(pfn_to_page(block_of(0)), MAX_PAGE_ORDER);
-	balloon_hotplug_online_page(pfn_to_page(block_of(1) - 1), 0);
-	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 1);
-	KUNIT_EXPECT_EQ(test, world->changes, 0);
-	set_online(block_of(0), block);
-	KUNIT_EXPECT_EQ(test, world->changes, 1);
-	/* late, and for itself */
-	balloon_hotplug_online_page(pfn_to_page(block_of(1)), 0);
-	balloon_hotplug_online_page(pfn_to_page(block_of(2) - 1), 0);
-	KUNIT_EXPECT_EQ(test, world->online, (1UL << MAX_PAGE_ORDER) + 3);
-	set_online(block_of(1), block);
-	KUNIT_EXPECT_EQ(test, world->changes, 2);
+static bool note_online(void *owner, struct page *page, unsigned long nr_pages)
+{
+	return taken;
 }
 
-/* All blocks of a range at once, and one that is not ours among them. */
-static void hotplug_online_range(struct kunit *test)
+static int note_event(void *owner, unsigned long type, unsigned long pfn)
 {
-	unsigned long block = world_block_pages(), pfn = ULONG_MAX;
-
-	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
-	set_online(block_of(0), 4 * block);
-	world->empty_from = block_of(0);
-	world->empty_pages = 4 * block;
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
-	KUNIT_EXPECT_EQ(test, pfn, block_of(2) - BALLOON_HUGE_PAGES);
-	/* other events are nobody's business */
-	world->changes = 0;
-	balloon_hotplug_memory_event(NULL, MEM_GOING_ONLINE,
-				     &(struct memory_notify){
-				     .start_pfn = block_of(0),
-				     .nr_pages = block,
-			     });
-	KUNIT_EXPECT_EQ(test, world->changes, 0);
-	KUNIT_EXPECT_EQ(test, world->offline, 0);
+	KUNIT_EXPECT_EQ(world->test, pfn, START_PFN);
+	events[nr_events++ % ARRAY_SIZE(events)] = type;
+	return type == MEM_GOING_OFFLINE ? -EBUSY : 0;
 }
 
-/* --- giving back --------------------------------------------------------------------- */
-
-/* From the end of what was added to its start, block by block, no new ones. */
-static void hotplug_next(struct kunit *test)
+static void note_setting(void *owner)
 {
-	unsigned long block = world_block_pages(), pfn = ULONG_MAX, i, j;
-	static const unsigned int order[] = { 3, 1, 0 };
-
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
-	pfn = ULONG_MAX;
-	KUNIT_EXPECT_GT(test, add_blocks(4), 0);
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
-	for (i = 0; i < ARRAY_SIZE(order); i++)
-		set_online(block_of(order[i]), block);
-	pfn = ULONG_MAX;
-	for (i = 0; i < ARRAY_SIZE(order); i++) {
-		for (j = 0; j < block; j += BALLOON_HUGE_PAGES) {
-			KUNIT_ASSERT_TRUE(test, balloon_hotplug_next(&pfn));
-			KUNIT_ASSERT_EQ(test, pfn, block_of(order[i] + 1) - j -
-						   BALLOON_HUGE_PAGES);
-		}
-	}
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
-	/* and again from the start only when it is asked to */
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_next(&pfn));
-	pfn = ULONG_MAX;
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
+	settings++;
 }
 
-#ifdef CONFIG_MEMORY_HOTREMOVE
-static bool world_for_lending(void)
+static const struct balloon_hotplug_client noting_client = {
+	.online_page = note_online,
+	.event = note_event,
+	.setting = note_setting,
+};
+
+static struct balloon_hotplug_user real_user;
+
+static void be_told(void)
 {
-	return true;
+	real_user = balloon_hotplug_user;
+	balloon_hotplug_user = (struct balloon_hotplug_user){ &noting_client };
+	nr_events = 0;
+	settings = 0;
 }
 
-static void hotplug_remove(struct kunit *test)
+/* Pages that the driver does not take go to the kernel. */
+static void hotplug_foreign(struct kunit *test)
 {
-	unsigned long block = world_block_pages(), pfn = ULONG_MAX;
+	struct page *page = alloc_page(GFP_KERNEL);
+	unsigned long managed = totalram_pages();
 
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
-	KUNIT_EXPECT_GT(test, add_blocks(3), 0);
-	world->empty_from = block_of(0);
-	world->empty_pages = 2 * block;
-	/* a block that never came online has no memory in it */
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	set_online(block_of(0), 2 * block);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-	KUNIT_EXPECT_EQ(test, world->removed, block_of(2));
-	release_resource(world->res[--world->nr_res]);
-	kfree(world->res[world->nr_res]);
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(2), block);
-	world->offline = 0;
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	/* blocks that are kept for lending stay */
-	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
-				   world_for_lending);
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-	kunit_deactivate_static_stub(test, balloon_hotplug_for_lending);
-	/* the last one that is empty first */
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-	KUNIT_EXPECT_EQ(test, world->removed, block_of(1));
-	KUNIT_EXPECT_EQ(test, world->offline, block);
-	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-	KUNIT_EXPECT_EQ(test, world->removed, block_of(0));
-	/* the third is in use */
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), 0);
-	KUNIT_EXPECT_FALSE(test, balloon_hotplug_removable());
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_next(&pfn));
-	KUNIT_EXPECT_EQ(test, pfn, block_of(3) - BALLOON_HUGE_PAGES);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	be_told();
+	taken = true;
+	balloon_hotplug_online_page(page, 0);
+	KUNIT_EXPECT_EQ(test, totalram_pages(), managed);
+	taken = false;
+	adjust_managed_page_count(page, -1);
+	__SetPageOffline(page);
+	balloon_hotplug_online_page(page, 0);
+	KUNIT_EXPECT_EQ(test, totalram_pages(), managed);
+	balloon_hotplug_user = real_user;
 }
 
-/* A block that went online, and is empty. */
-static void add_empty(struct kunit *test)
+/* The events that matter are passed on, and others are not. */
+static void hotplug_events(struct kunit *test)
 {
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(0), world_block_pages());
-	world->empty_from = block_of(0);
-	world->empty_pages = world_block_pages();
-}
+	struct memory_notify notify = { .start_pfn = START_PFN };
 
-/* A block that cannot be removed is as it was. */
-static void hotplug_remove_fails(struct kunit *test)
-{
-	unsigned long block = world_block_pages();
-
-	add_empty(test);
-	world->remove_errno = -EBUSY;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
-	KUNIT_EXPECT_EQ(test, world->offline, block);
-	KUNIT_EXPECT_EQ(test, world->cancelled, block);
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	world->remove_errno = 0;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-}
-
-/* One that somebody uses after all is not even tried. */
-static int remove_used(unsigned long pfn)
-{
-	struct memory_notify notify = {
-		.start_pfn = pfn,
-		.nr_pages = world_block_pages(),
-	};
-	int ret = balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-
+	be_told();
+	balloon_hotplug_memory_event(NULL, MEM_GOING_ONLINE, &notify);
+	balloon_hotplug_memory_event(NULL, MEM_CANCEL_ONLINE, &notify);
+	KUNIT_EXPECT_EQ(test, nr_events, 0);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_memory_event(NULL, MEM_ONLINE,
+							   &notify), NOTIFY_OK);
+	KUNIT_EXPECT_EQ(test, balloon_hotplug_memory_event(NULL,
+							   MEM_GOING_OFFLINE,
+							   &notify),
+			notifier_from_errno(-EBUSY));
 	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
-	return notifier_to_errno(ret);
-}
-
-static void hotplug_remove_used(struct kunit *test)
-{
-	unsigned long block = world_block_pages();
-
-	add_empty(test);
-	world->in_use = true;
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, remove_used);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
-	world->in_use = false;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), block);
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
-}
-
-/* Others may set blocks offline and online: that is not a removal of ours. */
-static void hotplug_offline_by_hand(struct kunit *test)
-{
-	unsigned long block = world_block_pages();
-	struct memory_notify notify;
-
-	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
-	set_online(block_of(0), block);
-	notify = (struct memory_notify){
-		.start_pfn = block_of(0),
-		.nr_pages = block,
-	};
-	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
-	/* neither is the block at 0 */
-	notify.start_pfn = 0;
-	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
-	balloon_hotplug_memory_event(NULL, MEM_CANCEL_OFFLINE, &notify);
-	KUNIT_EXPECT_EQ(test, world->offline, 0);
-	KUNIT_EXPECT_EQ(test, world->cancelled, 0);
-}
-
-static int went_offline(unsigned long pfn)
-{
-	struct memory_notify notify = {
-		.start_pfn = pfn,
-		.nr_pages = world_block_pages(),
-	};
-
-	balloon_hotplug_memory_event(NULL, MEM_GOING_OFFLINE, &notify);
 	balloon_hotplug_memory_event(NULL, MEM_OFFLINE, &notify);
-	return -EBUSY;
+	KUNIT_EXPECT_EQ(test, nr_events, 4);
+	KUNIT_EXPECT_EQ(test, events[0], MEM_ONLINE);
+	KUNIT_EXPECT_EQ(test, events[1], MEM_GOING_OFFLINE);
+	KUNIT_EXPECT_EQ(test, events[2], MEM_CANCEL_OFFLINE);
+	KUNIT_EXPECT_EQ(test, events[3], MEM_OFFLINE);
+	balloon_hotplug_user = real_user;
 }
-
-static int online_again(unsigned long pfn)
-{
-	int ret = went_offline(pfn);
-
-	balloon_hotplug_online_page(pfn_to_page(pfn), 0);
-	return ret;
-}
-
-/* Removed in part and set online again: still nothing behind it. */
-static void hotplug_remove_undone(struct kunit *test)
-{
-	add_empty(test);
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, online_again);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
-	KUNIT_EXPECT_EQ(test, world->online, 1);
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
-}
-
-/* Nor is there when somebody else set it offline, and does that much later. */
-static void hotplug_remove_left_offline(struct kunit *test)
-{
-	add_empty(test);
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, went_offline);
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_remove(), -EBUSY);
-	/* it can go meanwhile, and nobody looks at its pages */
-	world->empty_pages = 0;
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	world->empty_pages = world_block_pages();
-	balloon_hotplug_online_page(pfn_to_page(block_of(0)), 0);
-	KUNIT_EXPECT_EQ(test, world->online, 1);
-	set_online(block_of(0), world_block_pages());
-	KUNIT_EXPECT_TRUE(test, balloon_hotplug_removable());
-	kunit_deactivate_static_stub(test, balloon_hotplug_remove_block);
-	kunit_activate_static_stub(test, balloon_hotplug_remove_block, world_remove);
-}
-#endif
 
 /* Nothing is added where another driver, or the administrator, is against it. */
 static void hotplug_possible(struct kunit *test)
 {
+	be_told();
 	kunit_deactivate_static_stub(test, balloon_hotplug_possible);
 	KUNIT_EXPECT_TRUE(test, balloon_hotplug_possible());
 	balloon_hotplug_user.client = NULL;
 	KUNIT_EXPECT_FALSE(test, balloon_hotplug_possible());
 	KUNIT_EXPECT_EQ(test, add_blocks(1), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, world->nr_res, 0);
-	balloon_hotplug_user.client = &world_client;
+	balloon_hotplug_user = real_user;
 }
+
+#ifdef CONFIG_MEMORY_HOTREMOVE
+static void remove_one(void)
+{
+	world->b.blocks.task = BALLOON_BLOCKS_REMOVE;
+	balloon_blocks_work(&world->b.blocks.work);
+}
+
+/* Blocks that never came online go first from the end, and one by one. */
+static void hotplug_remove(struct kunit *test)
+{
+	unsigned long block = world_block_pages();
+
+	remove_one();
+	KUNIT_EXPECT_EQ(test, world->removed, 0);
+	KUNIT_EXPECT_GT(test, add_blocks(3), 0);
+	event(MEM_ONLINE, block_of(1));
+	KUNIT_EXPECT_EQ(test, state_of(1), BALLOON_BLOCK_ONLINE);
+	KUNIT_EXPECT_EQ(test, balloon_pages_offline(&world->b.pages), 2 * block);
+	KUNIT_EXPECT_TRUE(test, balloon_blocks_can_shrink(&world->b.blocks));
+	remove_one();
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(2));
+	KUNIT_EXPECT_EQ(test, state_of(2), BALLOON_BLOCK_NONE);
+	/* one that cannot go is as it was */
+	world->remove_errno = -EBUSY;
+	remove_one();
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(0));
+	KUNIT_EXPECT_EQ(test, state_of(0), BALLOON_BLOCK_ADDED);
+	KUNIT_EXPECT_TRUE(test, world->b.blocks.stay);
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_can_shrink(&world->b.blocks));
+	world->remove_errno = 0;
+	remove_one();
+	KUNIT_EXPECT_EQ(test, state_of(0), BALLOON_BLOCK_NONE);
+	KUNIT_EXPECT_EQ(test, world->stats.total_pages, block);
+	/* the one in the middle has memory */
+	world->removed = 0;
+	remove_one();
+	KUNIT_EXPECT_EQ(test, world->removed, 0);
+}
+
+/* A block that user space never heard of goes before all others, once there are
+ * rules, and no other for that reason.
+ */
+static void hotplug_replace(struct kunit *test)
+{
+	struct balloon_blocks *blocks = &world->b.blocks;
+	struct balloon_table *t = &world->b.pages.table;
+
+	world->goes_online = false;
+	KUNIT_EXPECT_GT(test, add_blocks(2), 0);
+	event(MEM_ONLINE, block_of(1));
+	KUNIT_EXPECT_TRUE(test, balloon_table_unruled(t));
+	mutex_lock(&world->b.mover.lock);
+	/* there are no rules yet */
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_replace(blocks));
+	mutex_unlock(&world->b.mover.lock);
+	world->goes_online = true;
+	KUNIT_EXPECT_GT(test, add_blocks(1), 0);
+	KUNIT_EXPECT_EQ(test, state_of(2), BALLOON_BLOCK_ADDED);
+	remove_one();
+	KUNIT_EXPECT_EQ(test, world->removed, block_of(0));
+	KUNIT_EXPECT_FALSE(test, balloon_table_unruled(t));
+	mutex_lock(&world->b.mover.lock);
+	KUNIT_EXPECT_FALSE(test, balloon_blocks_replace(blocks));
+	mutex_unlock(&world->b.mover.lock);
+}
+
+/* Work does not grow with the number of blocks. */
+static unsigned int looks;
+static void *(*real_look)(struct xa_state *xas, xa_mark_t mark);
+
+static void *count_look(struct xa_state *xas, xa_mark_t mark)
+{
+	void *entry;
+
+	looks++;
+	kunit_deactivate_static_stub(world->test, balloon_table_look);
+	entry = real_look(xas, mark);
+	kunit_activate_static_stub(world->test, balloon_table_look, count_look);
+	return entry;
+}
+
+#define MANY	8192U
+
+static void hotplug_many(struct kunit *test)
+{
+	struct balloon_table *t = &world->b.pages.table;
+	unsigned long block = world_block_pages(), pfn, last, i;
+	unsigned int removed = 0;
+
+	for (i = 0; i < MANY; i++) {
+		KUNIT_ASSERT_EQ(test, balloon_table_reserve(t, block_of(i)), 0);
+		balloon_table_enter(t, block_of(i), false);
+		balloon_table_set(t, block_of(i), BALLOON_BLOCK_ONLINE);
+	}
+	real_look = balloon_table_look;
+	kunit_activate_static_stub(test, balloon_table_look, count_look);
+	/* one in the middle becomes empty */
+	KUNIT_EXPECT_FALSE(test, balloon_table_empty(t, &pfn));
+	looks = 0;
+	KUNIT_EXPECT_TRUE(test, balloon_table_count(t, block_of(MANY / 2),
+						    block));
+	KUNIT_EXPECT_TRUE(test, balloon_table_empty(t, &pfn));
+	KUNIT_EXPECT_EQ(test, pfn, block_of(MANY / 2));
+	KUNIT_EXPECT_LE(test, looks, 4);
+	KUNIT_EXPECT_EQ(test, t->held, (MANY - 1) * block);
+	/* a block of somebody else */
+	KUNIT_EXPECT_FALSE(test, balloon_table_count(t, block_of(MANY), 1));
+	/* the next piece, across the empty one */
+	pfn = block_of(MANY / 2 + 1);
+	looks = 0;
+	KUNIT_EXPECT_TRUE(test, balloon_table_next(t, &pfn, BALLOON_HUGE_PAGES));
+	KUNIT_EXPECT_EQ(test, pfn, block_of(MANY / 2) - BALLOON_HUGE_PAGES);
+	KUNIT_EXPECT_LE(test, looks, 4);
+	/* all of them, piece by piece */
+	pfn = ULONG_MAX;
+	last = block_of(MANY);
+	looks = 0;
+	for (i = 0; balloon_table_next(t, &pfn, block); i++) {
+		KUNIT_ASSERT_LT(test, pfn, last);
+		last = pfn;
+	}
+	KUNIT_EXPECT_EQ(test, i, MANY - 1);
+	KUNIT_EXPECT_LE(test, looks, MANY);
+	/* emptied and removed, all of them */
+	looks = 0;
+	for (i = 0; i < MANY; i++) {
+		if (i == MANY / 2)
+			continue;
+		balloon_table_count(t, block_of(i), block);
+	}
+	while (balloon_table_empty(t, &pfn)) {
+		KUNIT_ASSERT_EQ(test, pfn, block_of(MANY - 1 - removed));
+		balloon_table_set(t, pfn, BALLOON_BLOCK_LEAVING);
+		balloon_table_forget(t, pfn);
+		removed++;
+	}
+	KUNIT_EXPECT_EQ(test, removed, MANY);
+	KUNIT_EXPECT_LE(test, looks, 4 * MANY + 4);
+	KUNIT_EXPECT_FALSE(test, balloon_table_used(t));
+	KUNIT_EXPECT_EQ(test, t->held, 0);
+	KUNIT_EXPECT_EQ(test, t->leaving, 0);
+	kunit_deactivate_static_stub(test, balloon_table_look);
+}
+#endif
 
 /* What a block costs: its page structures, and the tables of a PV guest. */
 static void hotplug_cost(struct kunit *test)
 {
-	struct balloon_ops ops = {};
 	unsigned long bytes = world_block_pages() * sizeof(struct page);
 
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_cost(&ops),
+	KUNIT_EXPECT_EQ(test, balloon_blocks_cost(&world->b.blocks),
 			DIV_ROUND_UP(bytes, PAGE_SIZE));
-	ops.table_bytes = 16;
-	KUNIT_EXPECT_EQ(test, balloon_hotplug_cost(&ops),
+	world->ops.table_bytes = 16;
+	KUNIT_EXPECT_EQ(test, balloon_blocks_cost(&world->b.blocks),
 			DIV_ROUND_UP(bytes + 16 * world_block_pages(),
 				     PAGE_SIZE));
+}
+
+static unsigned long worth(unsigned long want)
+{
+	return balloon_policy_worth(want, world_block_pages(),
+				    sizeof(struct page));
 }
 
 /* A last block that costs more than it brings is left out. */
@@ -771,23 +678,18 @@ static void hotplug_worth(struct kunit *test)
 {
 	unsigned long block = world_block_pages(), cost, i;
 
-	cost = balloon_hotplug_cost(&plain_ops);
+	cost = balloon_blocks_cost(&world->b.blocks);
 	for (i = 0; i < 3; i++) {
 		unsigned long whole = i * block;
 
-		KUNIT_EXPECT_EQ(test, balloon_hotplug_worth(&plain_ops, whole),
-				whole);
-		KUNIT_EXPECT_EQ(test,
-				balloon_hotplug_worth(&plain_ops, whole + 1),
-				whole);
-		KUNIT_EXPECT_EQ(test,
-				balloon_hotplug_worth(&plain_ops, whole + cost),
-				whole);
-		KUNIT_EXPECT_EQ(test,
-				balloon_hotplug_worth(&plain_ops,
-						      whole + cost + 1),
-				whole + cost + 1);
+		KUNIT_EXPECT_EQ(test, worth(whole), whole);
+		KUNIT_EXPECT_EQ(test, worth(whole + 1), whole);
+		KUNIT_EXPECT_EQ(test, worth(whole + cost), whole);
+		KUNIT_EXPECT_EQ(test, worth(whole + cost + 1), whole + cost + 1);
 	}
+	/* three blocks and a bit that is not worth a fourth */
+	KUNIT_EXPECT_EQ(test, world_add_pages(3 * block + cost), 3 * block);
+	KUNIT_EXPECT_EQ(test, world_add_pages(3 * block + cost + 1), 4 * block);
 }
 
 /* Who writes the sysctl tells the worker, and nobody else does. */
@@ -804,20 +706,22 @@ static void hotplug_sysctl(struct kunit *test)
 	size_t len = 2;
 	loff_t pos = 0;
 
+	be_told();
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
 							      &pos), -EINVAL);
 	len = sizeof(text);
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 0, text, &len,
 							      &pos), 0);
 	KUNIT_EXPECT_EQ(test, text[0], '1');
-	KUNIT_EXPECT_EQ(test, world->changes, 0);
+	KUNIT_EXPECT_EQ(test, settings, 0);
 	strscpy(text, "0\n");
 	len = 2;
 	pos = 0;
 	KUNIT_EXPECT_EQ(test, balloon_hotplug_lending_handler(&table, 1, text, &len,
 							      &pos), 0);
 	KUNIT_EXPECT_EQ(test, value, 0);
-	KUNIT_EXPECT_EQ(test, world->changes, 1);
+	KUNIT_EXPECT_EQ(test, settings, 1);
+	balloon_hotplug_user = real_user;
 }
 
 static struct kunit_case hotplug_test_cases[] = {
@@ -829,20 +733,15 @@ static struct kunit_case hotplug_test_cases[] = {
 	KUNIT_CASE(hotplug_refused),
 	KUNIT_CASE(hotplug_foreign),
 	KUNIT_CASE(hotplug_stages),
-	KUNIT_CASE(hotplug_online_once),
-	KUNIT_CASE(hotplug_online_range),
-	KUNIT_CASE(hotplug_next),
+	KUNIT_CASE(hotplug_events),
 	KUNIT_CASE(hotplug_possible),
 	KUNIT_CASE(hotplug_cost),
 	KUNIT_CASE(hotplug_worth),
 	KUNIT_CASE(hotplug_sysctl),
 #ifdef CONFIG_MEMORY_HOTREMOVE
 	KUNIT_CASE(hotplug_remove),
-	KUNIT_CASE(hotplug_remove_fails),
-	KUNIT_CASE(hotplug_remove_used),
-	KUNIT_CASE(hotplug_offline_by_hand),
-	KUNIT_CASE(hotplug_remove_undone),
-	KUNIT_CASE(hotplug_remove_left_offline),
+	KUNIT_CASE(hotplug_replace),
+	KUNIT_CASE_SLOW(hotplug_many),
 #endif
 	{}
 };
@@ -854,116 +753,266 @@ static struct kunit_suite hotplug_suite = {
 	.test_cases = hotplug_test_cases,
 };
 
-/* --- what blocks does with what hotplug tells ---------------------------------------- */
+/* --- the life of a block, with real pages ---------------------------------------------- */
 
 #define HUGE		BALLOON_HUGE_PAGES
 
-/* Pages as the memory hotplug core hands them over. */
-static struct page *fresh_block(struct sim *sim)
+static int tell(struct sim *sim, unsigned long type, struct page *page)
 {
-	struct page *page = sim_hole(sim, BALLOON_MAX_ORDER);
-	unsigned long i;
-
-	balloon_pages_unmark(page, HUGE);
-	for (i = 0; i < HUGE; i++)
-		SetPageReserved(page + i);
-	return page;
+	return balloon_blocks_client.event(&sim->b.blocks, type,
+					   page_to_pfn(page));
 }
 
+static bool comes_online(struct sim *sim, struct page *page)
+{
+	return balloon_blocks_client.online_page(&sim->b.blocks, page, HUGE);
+}
+
+static enum balloon_block_state state(struct sim *sim, struct page *page)
+{
+	unsigned long listed;
+
+	return balloon_table_state(&sim->b.pages.table, page_to_pfn(page),
+				   &listed);
+}
+
+static bool has_empty(struct sim *sim)
+{
+	unsigned long pfn;
+
+	return balloon_pages_empty_block(&sim->b.pages, &pfn);
+}
+
+static bool kicked(struct sim *sim)
+{
+	return test_bit(BALLOON_KICKED, &sim->b.news.events);
+}
+
+/* Pages as the memory hotplug core hands them over, and what a block of them
+ * takes.
+ */
 static void blocks_online(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct page *page = fresh_block(sim);
+	struct page *page;
+	unsigned long i;
 
-	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
+	sim->hotplug = HUGE;
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 10);
+	KUNIT_ASSERT_EQ(test, sim->nr_added, 1);
+	page = sim->added[0];
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ADDED);
+	/* one that is not online has no memory in it */
+	KUNIT_EXPECT_TRUE(test, has_empty(sim));
+	balloon_pages_unmark(page, HUGE);
+	for (i = 0; i < HUGE; i++)
+		SetPageReserved(page + i);
+	sim->b.news.events = 0;
+	sim_online(sim);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ONLINE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
 	sim_check(sim);
-	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	/* not while more is being added */
-	sim->b.blocks.busy = true;
-	sim->b.blocks.want = HUGE;
-	balloon_blocks_client.changed(&sim->b.blocks);
-	KUNIT_EXPECT_FALSE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
-	sim->b.blocks.want = 0;
-	balloon_blocks_client.changed(&sim->b.blocks);
-	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
-	sim->b.blocks.busy = false;
-	sim_target(sim, SIM_PAGES + HUGE);
+	sim->b.news.events = 0;
+	sim->b.blocks.task = BALLOON_BLOCKS_ADD;
+	tell(sim, MEM_ONLINE, page);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
+	sim->b.blocks.task = BALLOON_BLOCKS_REMOVE;
+	tell(sim, MEM_ONLINE, page);
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
+	sim->b.blocks.task = BALLOON_BLOCKS_IDLE;
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+	/* once only: now there is memory in it */
+	KUNIT_EXPECT_FALSE(test, comes_online(sim, page));
 }
 
 static void blocks_empty(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct page *page = fresh_block(sim);
-	unsigned long pfn = page_to_pfn(page);
 
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
-	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
+	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	sim_add_block(sim);
+	KUNIT_EXPECT_TRUE(test, has_empty(sim));
 	/* one page of it is lent */
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
-	sim_return(sim, 0, 1);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn, HUGE));
-	/* what is offline, or leaves, is not looked at */
-	sim->b.pages.leaving = HUGE;
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, pfn,
-							     HUGE));
-	sim->b.pages.leaving = 0;
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.empty(&sim->b.blocks, START_PFN, HUGE));
+	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	/* what comes back is looked at without a look at all blocks */
+	sim->looks = 0;
+	balloon_lending_give_back(&sim->b, 1, sim->lent);
+	KUNIT_EXPECT_GT(test, sim->looks, 0);
+	KUNIT_EXPECT_LE(test, sim->looks, 4);
+	sim->nr_lent = 0;
+	KUNIT_EXPECT_TRUE(test, has_empty(sim));
 }
 
-/* Its pages leave the balloon, and come back where the block stays. */
+/* The pages leave the balloon, and come back where the block stays. */
 static void blocks_offline(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct page *page = fresh_block(sim);
-	unsigned long pfn = page_to_pfn(page), i;
+	struct page *page = sim_add_block(sim);
+	unsigned long i;
 
-	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
-	KUNIT_EXPECT_TRUE(test, balloon_blocks_client.offline(&sim->b.blocks, pfn, HUGE));
+	/* nobody asked */
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_CANCEL_OFFLINE, page), 0);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_LEAVING);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, HUGE);
 	for (i = 0; i < HUGE; i++)
 		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
-	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
+	/* nobody looks at its pages now */
+	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
-	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, 0);
 	sim_check(sim);
 	/* once only */
-	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
+	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
 }
 
-/* A borrower came first: the block stays as it is. */
+/* An administrator sets an empty block offline, and online again much later: still
+ * no memory behind it.
+ */
+static void blocks_offline_by_hand(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = sim_add_block(sim);
+	unsigned long i;
+
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	tell(sim, MEM_OFFLINE, page);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ADDED);
+	KUNIT_EXPECT_EQ(test, balloon_pages_offline(&sim->b.pages), HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, 0);
+	/* it can go meanwhile */
+	KUNIT_EXPECT_TRUE(test, has_empty(sim));
+	for (i = 0; i < HUGE; i++)
+		page_ref_inc(page + i);
+	KUNIT_EXPECT_TRUE(test, comes_online(sim, page));
+	tell(sim, MEM_ONLINE, page);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	sim_check(sim);
+}
+
+/* The same with memory in the block: its pages stay the kernel's. */
+static void blocks_away(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = sim_add_block(sim);
+	unsigned long pfn = ULONG_MAX;
+
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_AWAY);
+	/* it is not emptied meanwhile, nor removed */
+	KUNIT_EXPECT_FALSE(test, balloon_pages_claim(&sim->b.pages, &pfn));
+	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	tell(sim, MEM_CANCEL_OFFLINE, page);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ONLINE);
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	tell(sim, MEM_OFFLINE, page);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_AWAY);
+	KUNIT_EXPECT_FALSE(test, comes_online(sim, page));
+	tell(sim, MEM_ONLINE, page);
+	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ONLINE);
+	sim_check(sim);
+}
+
+/* A borrower came first: the block stays as it is, where the driver removes it. */
 static void blocks_lent(struct kunit *test)
 {
 	struct sim *sim = test->priv;
-	struct page *page = fresh_block(sim);
-	unsigned long pfn = page_to_pfn(page);
+	struct page *page = sim_add_block(sim);
 
-	balloon_blocks_client.online(&sim->b.blocks, page, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
-	/* somebody else had set it offline, and online again */
-	sim->b.pages.leaving = HUGE;
-	KUNIT_EXPECT_FALSE(test, balloon_blocks_client.offline(&sim->b.blocks, pfn, HUGE));
+	sim->b.blocks.remover = current;
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.taken);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
-	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
-	balloon_blocks_client.cancel_offline(&sim->b.blocks, pfn, HUGE);
+	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
+	sim->b.blocks.remover = NULL;
 	sim_check(sim);
+	/* what others set offline meanwhile is not the driver's to judge */
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	tell(sim, MEM_CANCEL_OFFLINE, page);
 	sim_return(sim, 0, 1);
+}
+
+/* A block that is being emptied does not go, whoever wants it to. */
+static void blocks_claimed(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct balloon_pages *bp = &sim->b.pages;
+	struct page *page = sim_add_block(sim), *other;
+	unsigned long pfn = ULONG_MAX, empty;
+
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
+	KUNIT_EXPECT_TRUE(test, balloon_pages_claim(bp, &pfn));
+	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(page));
+	/* nobody gets what else is in the balloon */
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
+	/* also where it has become empty, but for that */
+	balloon_lending_give_back(&sim->b, 1, sim->lent);
+	sim->nr_lent = 0;
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	balloon_pages_unclaim(bp, pfn);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	sim_check(sim);
+	bp->table.claimed = pfn / HUGE;
+	/* others can go */
+	other = sim_add_block(sim);
+	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
+	KUNIT_EXPECT_EQ(test, empty, page_to_pfn(other));
+	bp->table.claimed = BALLOON_NO_BLOCK;
+	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
+	KUNIT_EXPECT_EQ(test, empty, max(pfn, page_to_pfn(other)));
+}
+
+/* Boot memory is populated first, so that blocks can stay empty. */
+static void blocks_last(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = sim_add_block(sim);
+	struct page *other = sim_hole(sim, BALLOON_MAX_ORDER);
+
+	mutex_lock(&sim->b.pages.lock);
+	balloon_pages_add(&sim->b.pages, other, HUGE);
+	mutex_unlock(&sim->b.pages.lock);
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_TRUE(test, sim_is_out(sim, page));
+	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, other));
+	/* whichever of them came first */
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	sim_add_block(sim);
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
 }
 
 static struct kunit_case blocks_test_cases[] = {
 	KUNIT_CASE(blocks_online),
 	KUNIT_CASE(blocks_empty),
 	KUNIT_CASE(blocks_offline),
+	KUNIT_CASE(blocks_offline_by_hand),
+	KUNIT_CASE(blocks_away),
 	KUNIT_CASE(blocks_lent),
+	KUNIT_CASE(blocks_claimed),
+	KUNIT_CASE(blocks_last),
 	{}
 };
 

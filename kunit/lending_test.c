@@ -96,24 +96,28 @@ static void lending_null(struct kunit *test)
 
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
 	defined(CONFIG_MEMORY_HOTREMOVE)
-/* The last page that comes back leaves a block with nothing in it. */
+/* The last page of a block that comes back leaves it with nothing in it, and
+ * pages that are lent elsewhere are no reason to keep it.
+ */
 static void lending_leaves_block(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim_list_hole(sim, 2);
+	sim_add_block(sim);
+	/* four of them are not in the block */
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
-	sim->removable = true;
-	/* there is another one in it, or in some other block */
-	sim_return(sim, 0, 7);
+	sim_return(sim, 4, 3);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
 	sim_return(sim, 7, 1);
 	KUNIT_EXPECT_TRUE(test, kicked(sim));
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
+	sim_settle(sim, 10);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	/* most who lend have none */
-	sim->removable = false;
-	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
-	sim_return(sim, 0, 8);
+	clear_bit(BALLOON_KICKED, &sim->b.news.events);
+	sim_return(sim, 0, 4);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
 }
 
@@ -123,8 +127,7 @@ static void lending_leaves_block_pv(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	sim_make_pv(sim);
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 8), 0);
 	sim_return(sim, 0, 8);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
@@ -421,7 +424,7 @@ static void lending_while_adding(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->nr_lent, 5);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE - 5);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
-	KUNIT_EXPECT_FALSE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_EQ(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	sim_return(sim, 0, 5);
 }
 
@@ -430,7 +433,7 @@ static struct sim *not_busy_sim;
 
 static void not_busy(struct work_struct *work)
 {
-	WRITE_ONCE(not_busy_sim->b.blocks.busy, false);
+	WRITE_ONCE(not_busy_sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	wake_up_all(&not_busy_sim->b.news.moved);
 }
 
@@ -443,7 +446,7 @@ static void lending_waits_for_others(struct kunit *test)
 	sim->for_lending = true;
 	sim->hotplug = HUGE;
 	sim->auto_online = true;
-	sim->b.blocks.busy = true;
+	sim->b.blocks.task = BALLOON_BLOCKS_ADD;
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 10), 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_TRUE(test, time_after(jiffies, start + 4 * HZ));

@@ -215,30 +215,33 @@ static void pages_range(struct kunit *test)
 	unsigned long pfn = page_to_pfn(page), i;
 
 	add(sim, other, HUGE);
-	KUNIT_EXPECT_FALSE(test, balloon_pages_cover(pfn, HUGE));
-	KUNIT_EXPECT_TRUE(test, balloon_pages_cover(page_to_pfn(other), HUGE));
-	/* one page is missing, the last one or another */
-	for (i = 0; i < HUGE; i++) {
-		if (i != HUGE / 2 + 1)
-			add(sim, page + i, 1);
-		KUNIT_EXPECT_FALSE(test, balloon_pages_cover(pfn, HUGE));
-	}
-	add(sim, page + HUGE / 2 + 1, 1);
-	KUNIT_EXPECT_TRUE(test, balloon_pages_cover(pfn, HUGE));
+	add(sim, page, HUGE);
 	sim_check(sim);
-	balloon_pages_take_range(bp, pfn, HUGE);
-	KUNIT_EXPECT_FALSE(test, balloon_pages_cover(pfn, HUGE));
-	KUNIT_EXPECT_TRUE(test, balloon_pages_cover(page_to_pfn(other), HUGE));
+	balloon_pages_set_aside(bp, pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	for (i = 0; i < HUGE; i++) {
 		KUNIT_EXPECT_TRUE(test, PageOffline(page + i));
 		KUNIT_EXPECT_EQ(test, page_private(page + i), 0);
+		KUNIT_EXPECT_EQ(test, page_count(page + i), 0);
 	}
-	/* in pieces as well */
+	balloon_pages_put_back(bp, pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), 2 * HUGE);
+	sim_check(sim);
+	/* in pieces as well, and what is not in the balloon is left alone */
+	balloon_pages_set_aside(bp, pfn, HUGE);
+	for (i = 0; i < HUGE; i++)
+		page_ref_inc(page + i);
 	for (i = 1; i < HUGE; i += 3)
 		add(sim, page + i, 1);
-	balloon_pages_take_range(bp, pfn, HUGE);
+	balloon_pages_set_aside(bp, pfn, HUGE);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	KUNIT_EXPECT_EQ(test, page_count(page + 1), 0);
+	balloon_pages_put_back(bp, pfn, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE + (HUGE + 1) / 3);
+	balloon_pages_set_aside(bp, pfn, HUGE);
+	for (i = 1; i < HUGE; i += 3)
+		page_ref_inc(page + i);
 	add(sim, page, HUGE);
 	sim_check(sim);
 }

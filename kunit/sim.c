@@ -15,7 +15,9 @@
 #include <kunit/static_stub.h>
 #include <linux/highmem.h>
 #include <linux/kmsg_dump.h>
+#include <linux/ioport.h>
 #include <linux/memblock.h>
+#include <linux/memory.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>
 #include <linux/string.h>
@@ -494,6 +496,11 @@ static unsigned long sim_available(void)
 	return the_sim->available;
 }
 
+static unsigned long sim_movable(void)
+{
+	return the_sim->movable;
+}
+
 static struct page *sim_alloc(gfp_t gfp, unsigned int order)
 {
 	struct sim *sim = the_sim;
@@ -527,38 +534,108 @@ static void list_pages(struct sim *sim, struct page *page,
 }
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-static long sim_hotplug_add(const struct balloon_ops *ops, unsigned long want,
-			    unsigned long available)
+/* Blocks are as small as they can be. */
+static unsigned long sim_block_pages(void)
+{
+	return BALLOON_HUGE_PAGES;
+}
+
+static void put_in(struct sim *sim, struct page **blocks, unsigned int *nr,
+		   struct page *page)
+{
+	KUNIT_ASSERT_LT(sim->test, *nr, ARRAY_SIZE(sim->added));
+	blocks[(*nr)++] = page;
+}
+
+static bool take_out(struct page **blocks, unsigned int *nr, struct page *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < *nr; i++) {
+		if (blocks[i] == page) {
+			blocks[i] = blocks[--*nr];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool in_block(struct sim *sim, struct page *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < sim->nr_online; i++) {
+		if (sim->online[i] == page)
+			return true;
+	}
+	return false;
+}
+
+/* A hole that is no block yet: the kernel may give out what is in one. */
+static struct page *fresh_hole(struct sim *sim)
+{
+	/* added memory is for what can be moved, unless the guest runs short */
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_MOVABLE,
+					BALLOON_MAX_ORDER), *fresh;
+
+	KUNIT_ASSERT_NOT_NULL(sim->test, page);
+	if (in_block(sim, page)) {
+		fresh = fresh_hole(sim);
+		__free_pages(page, BALLOON_MAX_ORDER);
+		return fresh;
+	}
+	split_page(page, BALLOON_MAX_ORDER);
+	sim_adopt_hole(sim, page, BALLOON_MAX_ORDER);
+	/* it is the driver who counts this */
+	sim->stats.total_pages -= BALLOON_HUGE_PAGES;
+	return page;
+}
+
+static struct resource *sim_hotplug_reserve(unsigned long last_pfn)
 {
 	struct sim *sim = the_sim;
-	unsigned long added = 0;
+	struct resource *res;
 
-	if (!want)
-		sim_fail(sim, "a hot-add of nothing");
-	sim->hotplug_want = want;
 	if (sim->meanwhile)
 		sim->meanwhile(sim);
 	if (!sim->hotplug)
-		return sim->hotplug_errno;
-	while (added < sim->hotplug && sim->nr_added < ARRAY_SIZE(sim->added)) {
-		sim->added[sim->nr_added++] = sim_hole(sim, BALLOON_MAX_ORDER);
-		added += BALLOON_HUGE_PAGES;
-	}
-	sim->not_online += added;
-	/* sim_hole() did not know that it is the driver who counts this */
-	sim->stats.total_pages -= added;
-	if (sim->auto_online)
-		sim_online(sim);
-	return added ?: -ENOMEM;
+		return ERR_PTR(sim->hotplug_errno);
+	if (!sim->hotplug_left)
+		return ERR_PTR(-EBUSY);
+	sim->hotplug_left -= BALLOON_HUGE_PAGES;
+	res = kzalloc_obj(*res);
+	KUNIT_ASSERT_NOT_NULL(sim->test, res);
+	res->start = PFN_PHYS(page_to_pfn(fresh_hole(sim)));
+	return res;
 }
 
-static unsigned long sim_hotplug_cost(const struct balloon_ops *ops)
+static int block_event(struct sim *sim, struct page *page, unsigned long event)
+{
+	return balloon_blocks_client.event(&sim->b.blocks, event,
+					   page_to_pfn(page));
+}
+
+static int sim_hotplug_add(struct resource *res)
+{
+	struct sim *sim = the_sim;
+
+	put_in(sim, sim->added, &sim->nr_added,
+	       pfn_to_page(PHYS_PFN(res->start)));
+	sim->not_online += BALLOON_HUGE_PAGES;
+	kfree(res);
+	if (sim->auto_online)
+		sim_online(sim);
+	return 0;
+}
+
+static unsigned long sim_block_cost(const struct balloon_blocks *blocks)
 {
 	return the_sim->block_cost;
 }
 
 static bool sim_hotplug_possible(void)
 {
+	the_sim->hotplug_left = the_sim->hotplug;
 	return the_sim->hotplug || the_sim->hotplug_errno != -EOPNOTSUPP;
 }
 
@@ -572,48 +649,60 @@ static bool sim_for_lending(void)
 	return the_sim->for_lending;
 }
 
-static bool sim_hotplug_next(unsigned long *pfn)
+static void *(*real_look)(struct xa_state *xas, xa_mark_t mark);
+
+static void *sim_look(struct xa_state *xas, xa_mark_t mark)
 {
-	/* as large as the blocks of the machine may be, there is one piece */
-	if (!the_sim->piece || *pfn <= the_sim->piece)
-		return false;
-	*pfn = the_sim->piece;
-	return true;
+	struct kunit *test = the_sim->test;
+	void *entry;
+
+	the_sim->looks++;
+	kunit_deactivate_static_stub(test, balloon_table_look);
+	entry = real_look(xas, mark);
+	kunit_activate_static_stub(test, balloon_table_look, sim_look);
+	return entry;
 }
 
 #ifdef CONFIG_MEMORY_HOTREMOVE
-static bool sim_hotplug_removable(void)
+static int sim_hotplug_remove(unsigned long pfn)
 {
-	return the_sim->removable;
-}
-
-static long sim_hotplug_remove(void)
-{
+	struct page *page = pfn_to_page(pfn);
 	struct sim *sim = the_sim;
+	unsigned int i;
+	int ret;
 
 	if (mutex_is_locked(&sim->b.pages.lock))
 		sim_fail(sim, "a removal with the lock held");
 	if (sim->meanwhile)
 		sim->meanwhile(sim);
 	sim->removals++;
-	sim->b.blocks.taken = sim->taken;
 	if (sim->taken)
-		sim->removable = false;
-	if (sim->remove_errno)
+		KUNIT_EXPECT_EQ(sim->test, sim_borrow(sim, 1), 0);
+	if (take_out(sim->online, &sim->nr_online, page)) {
+		ret = block_event(sim, page, MEM_GOING_OFFLINE) ?:
+		      sim->remove_errno;
+		if (ret) {
+			block_event(sim, page, MEM_CANCEL_OFFLINE);
+			put_in(sim, sim->online, &sim->nr_online, page);
+			return ret;
+		}
+		block_event(sim, page, MEM_OFFLINE);
+		for (i = 0; i < BALLOON_HUGE_PAGES; i++)
+			page_ref_inc(page + i);
+	} else if (sim->remove_errno) {
 		return sim->remove_errno;
-	mutex_lock(&sim->b.pages.lock);
-	sim->gone = balloon_pages_take_huge(&sim->b.pages);
-	sim->b.pages.leaving = BALLOON_HUGE_PAGES;
-	mutex_unlock(&sim->b.pages.lock);
+	} else {
+		KUNIT_EXPECT_TRUE(sim->test, take_out(sim->added,
+						      &sim->nr_added, page));
+		sim->not_online -= BALLOON_HUGE_PAGES;
+	}
+	put_in(sim, sim->gone, &sim->nr_gone, page);
 	sim->managed -= BALLOON_HUGE_PAGES;
-	sim->removable = false;
-	return BALLOON_HUGE_PAGES;
+	return 0;
 }
 
 static void stub_removal(struct kunit *test)
 {
-	kunit_activate_static_stub(test, balloon_hotplug_removable,
-				   sim_hotplug_removable);
 	kunit_activate_static_stub(test, balloon_hotplug_remove,
 				   sim_hotplug_remove);
 }
@@ -636,28 +725,82 @@ static int sim_blocks_queue(struct balloon_blocks *blocks)
 	return 0;
 }
 
+/* Likewise the emptying task. */
+static int sim_queue_emptying(struct balloon_blocks *blocks)
+{
+	if (the_sim->emptying_waits)
+		return 0;
+	mutex_unlock(&blocks->mover->lock);
+	balloon_blocks_empty_work(&blocks->emptying.work);
+	mutex_lock(&blocks->mover->lock);
+	return 0;
+}
+
 static void stub_hotplug(struct kunit *test)
 {
+	struct sim *sim = test->priv;
+
+	sim->b.pages.table.block_pages = BALLOON_HUGE_PAGES;
+	real_look = balloon_table_look;
+	kunit_activate_static_stub(test, balloon_table_look, sim_look);
 	kunit_activate_static_stub(test, balloon_blocks_queue,
 				   sim_blocks_queue);
-	kunit_activate_static_stub(test, balloon_hotplug_next,
-				   sim_hotplug_next);
+	kunit_activate_static_stub(test, balloon_blocks_queue_emptying,
+				   sim_queue_emptying);
 	stub_removal(test);
+	kunit_activate_static_stub(test, balloon_hotplug_block_pages,
+				   sim_block_pages);
+	kunit_activate_static_stub(test, balloon_hotplug_reserve,
+				   sim_hotplug_reserve);
 	kunit_activate_static_stub(test, balloon_hotplug_add, sim_hotplug_add);
 	kunit_activate_static_stub(test, balloon_hotplug_possible,
 				   sim_hotplug_possible);
 	kunit_activate_static_stub(test, balloon_hotplug_goes_online,
 				   sim_goes_online);
-	kunit_activate_static_stub(test, balloon_hotplug_cost,
-				   sim_hotplug_cost);
+	kunit_activate_static_stub(test, balloon_blocks_cost, sim_block_cost);
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   sim_for_lending);
 }
-#else
-static void stub_hotplug(struct kunit *test)
+
+/**
+ * sim_enter_block - let the driver know a memory block that it did not add
+ * @sim: the simulation
+ * @page: its first page; all of it is with the kernel
+ */
+void sim_enter_block(struct sim *sim, struct page *page)
 {
+	unsigned long pfn = page_to_pfn(page);
+
+	KUNIT_ASSERT_EQ(sim->test,
+			balloon_pages_enter_block(&sim->b.pages, pfn, false),
+			0);
+	balloon_pages_block_added(&sim->b.pages, pfn);
+	sim->stats.total_pages -= BALLOON_HUGE_PAGES;
+	put_in(sim, sim->online, &sim->nr_online, page);
+	block_event(sim, page, MEM_ONLINE);
 }
-#endif
+
+/**
+ * sim_add_block - add a memory block and set it online
+ * @sim: the simulation
+ *
+ * Return: its first page; all of it is in the balloon.
+ */
+struct page *sim_add_block(struct sim *sim)
+{
+	struct page *page = fresh_hole(sim);
+	unsigned long pfn = page_to_pfn(page);
+
+	KUNIT_ASSERT_EQ(sim->test,
+			balloon_pages_enter_block(&sim->b.pages, pfn, false),
+			0);
+	balloon_pages_block_added(&sim->b.pages, pfn);
+	put_in(sim, sim->added, &sim->nr_added, page);
+	sim->not_online += BALLOON_HUGE_PAGES;
+	sim_online(sim);
+	sim->b.news.events = 0;
+	return page;
+}
 
 /**
  * sim_online - set all added memory online
@@ -665,12 +808,57 @@ static void stub_hotplug(struct kunit *test)
  */
 void sim_online(struct sim *sim)
 {
+	struct page *page;
+
 	while (sim->nr_added) {
-		list_pages(sim, sim->added[--sim->nr_added],
-			   BALLOON_HUGE_PAGES);
+		page = sim->added[--sim->nr_added];
+		KUNIT_EXPECT_TRUE(sim->test, balloon_blocks_client.online_page(
+				  &sim->b.blocks, page, BALLOON_HUGE_PAGES));
+		put_in(sim, sim->online, &sim->nr_online, page);
 		sim->not_online -= BALLOON_HUGE_PAGES;
+		block_event(sim, page, MEM_ONLINE);
 	}
 }
+
+/* The table knows of each block what is in the balloon. */
+static void check_table(struct sim *sim)
+{
+	struct balloon_table *t = &sim->b.pages.table;
+	unsigned long held = 0, pfn, in, j, listed;
+	unsigned int i, looks = sim->looks;
+
+	for (i = 0; i < sim->nr_online; i++) {
+		pfn = page_to_pfn(sim->online[i]);
+		for (in = 0, j = 0; j < BALLOON_HUGE_PAGES; j++)
+			in += sim->where[pfn + j] == WHERE_LISTED;
+		if (balloon_table_state(t, pfn, &listed) != BALLOON_BLOCK_ONLINE)
+			sim_fail(sim, "block %#lx is not online", pfn);
+		if (listed != in)
+			sim_fail(sim, "block %#lx has %lu pages in the balloon, not %lu",
+				 pfn, in, listed);
+		held += BALLOON_HUGE_PAGES - in;
+	}
+	if (t->held != held || t->leaving)
+		sim_fail(sim, "%lu pages are held and %lu leave, not %lu and none",
+			 t->held, t->leaving, held);
+	if (t->offline != sim->not_online)
+		sim_fail(sim, "%lu pages are not online, not %lu",
+			 sim->not_online, t->offline);
+	sim->looks = looks;
+}
+#else
+static void stub_hotplug(struct kunit *test)
+{
+}
+
+void sim_online(struct sim *sim)
+{
+}
+
+static void check_table(struct sim *sim)
+{
+}
+#endif
 
 /* --- making and checking one ------------------------------------------------- */
 
@@ -1001,10 +1189,11 @@ void sim_check(struct sim *sim)
 	for (j = 0; j < sim->nr_added; j++)
 		memset(&sim->where[page_to_pfn(sim->added[j])], WHERE_ADDED,
 		       BALLOON_HUGE_PAGES);
-	if (sim->gone)
-		memset(&sim->where[page_to_pfn(sim->gone)], WHERE_ADDED,
+	for (j = 0; j < sim->nr_gone; j++)
+		memset(&sim->where[page_to_pfn(sim->gone[j])], WHERE_ADDED,
 		       BALLOON_HUGE_PAGES);
 	check_lists(sim);
+	check_table(sim);
 	for (i = 0; i < sim->nr_seen; i++)
 		odd += check_page(sim, sim->seen[i], &quarantined);
 	if (quarantined != sim->b.pages.quarantined)
@@ -1167,6 +1356,7 @@ int sim_test_init(struct kunit *test)
 	sim->managed = totalram_pages();
 	the_sim = sim;
 	kunit_activate_static_stub(test, balloon_mover_available, sim_available);
+	kunit_activate_static_stub(test, balloon_mover_movable, sim_movable);
 	kunit_activate_static_stub(test, balloon_mover_alloc, sim_alloc);
 	kunit_activate_static_stub(test, balloon_mover_free_blocks,
 				   sim_free_blocks);
@@ -1208,8 +1398,7 @@ static void give_all_back(struct sim *sim)
 		balloon_pages_unmark(page, 1);
 		free_reserved_pages(page, 0);
 	}
-	if (sim->gone)
-		sim->managed += BALLOON_HUGE_PAGES;
+	sim->managed += sim->nr_gone * BALLOON_HUGE_PAGES;
 	KUNIT_EXPECT_EQ(sim->test, totalram_pages(), sim->managed);
 }
 
@@ -1225,6 +1414,7 @@ void sim_test_exit(struct kunit *test)
 		return;
 	if (sim->where)
 		give_all_back(sim);
+	xa_destroy(&sim->b.pages.table.blocks);
 	the_sim = NULL;
 	vfree(sim->frames);
 	vfree(sim->gens);

@@ -74,25 +74,29 @@ struct sim_faults {
  * @lent: what the test has borrowed; NULL entries are nothing
  * @nr_lent: entries of @lent in use
  * @not_online: pages that were added and are not online
- * @hotplug: pages that a hot-add adds; 0: none can be added
- * @hotplug_want: pages that the last hot-add was asked for
+ * @hotplug: pages that can be added at once; 0: none can be added
+ * @hotplug_left: how much of that is left
  * @hotplug_errno: what adding answers where @hotplug is 0
  * @auto_online: added pages come online at once
  * @for_lending: what the sysctl hotplug_unpopulated says
- * @piece: PFN of what was added long ago and can be given back; 0: nothing
- * @removable: 2 MiB in the balloon can be removed
  * @remove_errno: what removing answers
- * @taken: the block that is being removed is in use again
+ * @taken: a page is borrowed when a block is about to be removed
  * @block_cost: pages that an added block costs
- * @gone: the first page of what was removed
  * @removals: how often removing was tried
  * @blocks_wait: what adds and removes memory blocks does not get to run
+ * @emptying_waits: what moves memory out of blocks does not get to run
  * @too_early: user space has no rules for blocks yet
  * @freezing: the worker is asked to stand still
  * @took_long: every page that is allocated takes its time
- * @added: added pages that are not online: first of each 2 MiB
+ * @added: memory blocks of 2 MiB that are not online
  * @nr_added: entries of @added
+ * @online: memory blocks that came online
+ * @nr_online: entries of @online
+ * @gone: memory blocks that were removed
+ * @nr_gone: entries of @gone
+ * @looks: how often the driver looked at its table of blocks
  * @available: what the guest can spare, pages
+ * @movable: what it can spare by emptying blocks, pages
  * @blocks: what it believes to have in free blocks of 2 MiB, blocks
  * @gfp: what the last page was allocated with
  * @on_call: called in every hypercall
@@ -128,24 +132,28 @@ struct sim {
 	unsigned int nr_lent;
 	unsigned long not_online;
 	unsigned long hotplug;
-	unsigned long hotplug_want;
+	unsigned long hotplug_left;
 	int hotplug_errno;
 	bool auto_online;
 	bool for_lending;
-	unsigned long piece;
-	bool removable;
 	int remove_errno;
 	bool taken;
 	unsigned long block_cost;
-	struct page *gone;
 	unsigned int removals;
 	bool blocks_wait;
+	bool emptying_waits;
 	bool too_early;
 	bool freezing;
 	bool took_long;
 	struct page *added[8];
 	unsigned int nr_added;
+	struct page *online[8];
+	unsigned int nr_online;
+	struct page *gone[8];
+	unsigned int nr_gone;
+	unsigned int looks;
 	unsigned long available;
+	unsigned long movable;
 	unsigned long blocks;
 	gfp_t gfp;
 	void (*on_call)(struct sim *sim);
@@ -170,6 +178,8 @@ void sim_adopt_hole(struct sim *sim, struct page *page, unsigned int order);
 struct page *sim_hole(struct sim *sim, unsigned int order);
 void sim_list_hole(struct sim *sim, unsigned int order);
 void sim_host_full(struct sim *sim);
+void sim_enter_block(struct sim *sim, struct page *page);
+struct page *sim_add_block(struct sim *sim);
 void sim_online(struct sim *sim);
 void sim_stick(struct sim *sim, struct page *page, bool stuck);
 bool sim_is_out(struct sim *sim, struct page *page);

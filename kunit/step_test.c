@@ -16,6 +16,7 @@
 #include <linux/jiffies.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/memory.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
@@ -1056,7 +1057,7 @@ static void step_add_stuck(struct kunit *test)
 	sim->hotplug = HUGE;
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_NE(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	sim_list_hole(sim, BALLOON_MAX_ORDER);
 	sim_settle(sim, 10);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
@@ -1098,7 +1099,6 @@ static void step_add_pv(struct kunit *test)
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_HOST_FULL);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
-	KUNIT_EXPECT_EQ(test, sim->hotplug_want, 1);
 	sim->host = LONG_MAX;
 	sim_settle(sim, 50);
 	expect_met(sim);
@@ -1230,7 +1230,7 @@ static void step_adding_race(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES - 8);
 	/* and what comes back while it is waited for wakes the worker */
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 2L * HZ);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_NE(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	sim->b.news.events = 0;
 	sim_return(sim, 8, 8);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
@@ -1273,10 +1273,11 @@ static void step_adding_populated(struct kunit *test)
 	kunit_activate_static_stub(test, balloon_hotplug_for_lending,
 				   populate_meanwhile);
 	populates = true;
+	sim->hotplug = 8 * HUGE;
 	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_FALSE(test, populates);
 	KUNIT_EXPECT_GT(test, sim->stats.current_pages, SIM_PAGES);
-	KUNIT_EXPECT_EQ(test, sim->hotplug_want, 3 * HUGE);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
 	sim_check(sim);
 }
@@ -1295,7 +1296,7 @@ static void step_adding_late(struct kunit *test)
 	/* nor is there more of it than is wanted then */
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_NE(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);
 	balloon_blocks_work(&sim->b.blocks.work);
@@ -1303,7 +1304,7 @@ static void step_adding_late(struct kunit *test)
 	/* who borrows may still want it */
 	sim_target(sim, SIM_PAGES + 4 * HUGE);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_NE(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	sim_target(sim, SIM_PAGES);
 	sim->for_lending = true;
 	sim_settle(sim, 20);
@@ -1430,8 +1431,7 @@ static void step_tidy(struct kunit *test)
 	struct sim *sim = test->priv;
 	long delay;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	/* not while there is something to do */
 	sim_target(sim, SIM_PAGES - 1);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
@@ -1445,7 +1445,6 @@ static void step_tidy(struct kunit *test)
 	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
-	KUNIT_EXPECT_EQ(test, sim->b.pages.leaving, 0);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
@@ -1458,8 +1457,7 @@ static void step_tidy_refused(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	sim->remove_errno = -EBUSY;
 	sim_step(sim);
 	sim->b.worker.idle_since = jiffies - 5 * HZ;
@@ -1479,22 +1477,20 @@ static void step_tidy_low_many(struct kunit *test)
 	struct sim *sim = test->priv;
 	unsigned int i;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	/* each is in use again, which keeps no other */
-	sim->remove_errno = -EBUSY;
-	sim->taken = true;
+	for (i = 0; i < 3; i++)
+		sim_add_block(sim);
 	sim->available = 0;
 	sim_target(sim, SIM_PAGES - 1);
 	sim_step(sim);
 	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	for (i = 0; i < 3; i++) {
-		sim->removable = true;
 		KUNIT_EXPECT_EQ(test, sim_step_early(sim), 0);
 		KUNIT_EXPECT_EQ(test, sim->removals, i + 1);
 	}
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->stats.retry_count, 2);
 	/* a removal that cannot begin is not waited for */
-	sim->removable = true;
+	sim_add_block(sim);
 	kunit_activate_static_stub(test, balloon_blocks_queue, no_queue);
 	KUNIT_EXPECT_GT(test, sim_step_early(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 3);
@@ -1505,19 +1501,17 @@ static void step_tidy_taken(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
-	sim->remove_errno = -EBUSY;
+	sim_add_block(sim);
 	sim->taken = true;
 	sim_step(sim);
 	sim->b.worker.idle_since = jiffies - 5 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.stay);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
-	sim->removable = true;
-	sim->remove_errno = 0;
 	sim->taken = false;
+	sim_return(sim, 0, 1);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	KUNIT_EXPECT_EQ(test, sim->removals, 2);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
@@ -1528,9 +1522,8 @@ static void step_tidy_low(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
+	sim_add_block(sim);
 	sim_list_hole(sim, 0);
-	sim->removable = true;
 	/* not so soon after it grew */
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	sim_target(sim, SIM_PAGES + 1);
@@ -1554,8 +1547,7 @@ static void step_tidy_nothing_left(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	sim->available = 0;
 	sim_target(sim, SIM_PAGES - 1);
 	sim->b.worker.idle_since = jiffies - 5 * HZ;
@@ -1575,8 +1567,7 @@ static void step_tidy_hold(struct kunit *test)
 	struct sim *sim = test->priv;
 	long delay;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	sim_step(sim);
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	atomic64_set(&sim->b.news.hold_until, get_jiffies_64() + 100 * HZ);
@@ -1592,42 +1583,38 @@ static void step_tidy_hold(struct kunit *test)
 /* Who holds the locks of memory hotplug keeps nobody from a target. */
 static void step_follows_meanwhile(struct kunit *test)
 {
+	int (*event)(void *owner, unsigned long event, unsigned long pfn) =
+		balloon_blocks_client.event;
 	struct sim *sim = test->priv;
-	struct page *gone;
+	struct page *page;
+	unsigned long pfn;
 
 	/* a removal that does not get on */
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	page = sim_add_block(sim);
 	sim_step(sim);
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	sim->blocks_wait = true;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_NE(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	sim_target(sim, SIM_PAGES - 3);
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
 	/* nobody waits for somebody to set online what is going */
-	mutex_lock(&sim->b.pages.lock);
-	gone = balloon_pages_take_huge(&sim->b.pages);
-	sim->b.pages.leaving = HUGE;
-	mutex_unlock(&sim->b.pages.lock);
-	KUNIT_ASSERT_NOT_NULL(test, gone);
+	pfn = page_to_pfn(page);
+	KUNIT_EXPECT_EQ(test, event(&sim->b.blocks, MEM_GOING_OFFLINE, pfn), 0);
 	balloon_set_new_target(SIM_PAGES + HUGE);
 	while (!balloon_worker_step(&sim->b))
 		;
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_ADDING);
-	mutex_lock(&sim->b.pages.lock);
-	balloon_pages_add(&sim->b.pages, gone, HUGE);
-	sim->b.pages.leaving = 0;
-	mutex_unlock(&sim->b.pages.lock);
+	KUNIT_EXPECT_EQ(test, event(&sim->b.blocks, MEM_CANCEL_OFFLINE, pfn), 0);
 	sim_target(sim, SIM_PAGES);
 	sim->b.news.events = 0;
 	balloon_blocks_work(&sim->b.blocks.work);
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
-	KUNIT_EXPECT_FALSE(test, sim->b.blocks.busy);
+	KUNIT_EXPECT_EQ(test, sim->b.blocks.task, BALLOON_BLOCKS_IDLE);
 	KUNIT_EXPECT_TRUE(test, test_bit(BALLOON_KICKED, &sim->b.news.events));
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 
@@ -1661,12 +1648,12 @@ static void step_hibernates_not(struct kunit *test)
 	struct sim *sim = test->priv;
 	struct notifier_block *nb = &sim->b.blocks.hibernation;
 
-	sim->b.blocks.busy = true;
+	sim->b.blocks.task = BALLOON_BLOCKS_ADD;
 	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
 							 NULL),
 			notifier_from_errno(-EBUSY));
 	KUNIT_EXPECT_FALSE(test, sim->b.blocks.hibernating);
-	sim->b.blocks.busy = false;
+	sim->b.blocks.task = BALLOON_BLOCKS_IDLE;
 	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
 							 NULL), NOTIFY_OK);
 	KUNIT_EXPECT_TRUE(test, sim->b.blocks.hibernating);
@@ -1679,8 +1666,7 @@ static void step_hibernates(struct kunit *test)
 	struct sim *sim = test->priv;
 	struct notifier_block *nb = &sim->b.blocks.hibernation;
 
-	sim_list_hole(sim, BALLOON_MAX_ORDER);
-	sim->removable = true;
+	sim_add_block(sim);
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE, NULL);
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
@@ -1716,7 +1702,7 @@ static void step_tidy_pv(struct kunit *test)
 	struct sim *sim = test->priv;
 
 	sim_make_pv(sim);
-	sim->removable = true;
+	sim_add_block(sim);
 	sim->b.worker.idle_since = jiffies - 50 * HZ;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->removals, 0);
@@ -1734,7 +1720,7 @@ static struct page *added_piece(struct sim *sim)
 	if (!page)
 		kunit_skip(sim->test, "no memory in such pieces");
 	memset(page_address(page), 0xaa, HUGE * PAGE_SIZE);
-	sim->piece = page_to_pfn(page);
+	sim_enter_block(sim, page);
 	return page;
 }
 
@@ -1748,7 +1734,7 @@ static void step_added_first(struct kunit *test)
 	/* for less than 2 MiB none is looked for */
 	sim_target(sim, SIM_PAGES - HUGE + 1);
 	sim_settle(sim, 20);
-	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, page));
 	sim_target(sim, SIM_PAGES);
 	sim_settle(sim, 20);
 	/* the allocator has no part in it */
@@ -1852,7 +1838,7 @@ static void step_added_lent(struct kunit *test)
 
 	__free_pages(page, PIECE_ORDER);
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
-	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.again);
 	sim_return(sim, 0, HUGE);
 }
 
@@ -1865,13 +1851,201 @@ static void step_added_pv(struct kunit *test)
 	sim_make_pv(sim);
 	page = added_piece(sim);
 	__free_pages(page, PIECE_ORDER);
-	sim->b.mover.added_pfn = ULONG_MAX - 1;
 	sim_target(sim, SIM_PAGES - HUGE);
 	sim_settle(sim, 20);
-	/* a new target has the search begin anew, and it did not begin */
-	KUNIT_EXPECT_EQ(test, sim->b.mover.added_pfn, ULONG_MAX);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.again);
+}
+
+/* A block that can be emptied, and is populated. */
+static struct page *full_block(struct sim *sim)
+{
+	struct page *page;
+
+	if (pageblock_order > BALLOON_MAX_ORDER)
+		kunit_skip(sim->test, "no memory in such pieces");
+	page = sim_add_block(sim);
+	sim_target(sim, SIM_PAGES + HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(sim->test, sim->b.pages.table.held, HUGE);
+	return page;
+}
+
+/* A block with less than 2 MiB in it is emptied as well, and goes. */
+static void step_added_rest(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page;
+
+	if (pageblock_order > BALLOON_MAX_ORDER)
+		kunit_skip(test, "no memory in such pieces");
+	page = sim_add_block(sim);
+	sim_target(sim, SIM_PAGES + HUGE / 2);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, HUGE / 2);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
+	KUNIT_EXPECT_TRUE(test, sim_is_out(sim, page));
+	sim->b.worker.idle_since = jiffies - 5 * HZ;
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
+}
+
+/* Memory that only emptying can take counts; and the allocator is not asked for it. */
+static void step_added_movable(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	full_block(sim);
+	sim->available = 0;
+	sim->movable = LONG_MAX;
+	sim->faults.alloc_at = 0;
+	sim->calls = 0;
+	sim_target(sim, SIM_PAGES);
+	/* this block is of a zone that the guest needs itself */
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->calls, 0);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
+	KUNIT_EXPECT_EQ(test, sim->b.report.error.what, BALLOON_REFUSED_GUEST);
+	sim_no_faults(sim);
+	sim->available = LONG_MAX;
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
+
+static bool emptying_fails(unsigned long pfn, unsigned long nr_pages)
+{
+	return false;
+}
+
+/* A block in which nothing can be moved keeps nobody from the target, and is tried
+ * once for each target.
+ */
+static void step_added_stuck(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	full_block(sim);
+	kunit_activate_static_stub(test, balloon_blocks_get, emptying_fails);
+	sim_target(sim, SIM_PAGES - HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.done[1]);
+	kunit_deactivate_static_stub(test, balloon_blocks_get);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
+}
+
+/* Nobody waits for the emptying task longer than a second. */
+static void step_added_hangs(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct notifier_block *nb = &sim->b.blocks.hibernation;
+	long delay;
+
+	full_block(sim);
+	sim->emptying_waits = true;
+	sim_target(sim, SIM_PAGES - HUGE);
+	delay = sim_step(sim);
+	KUNIT_EXPECT_GT(test, delay, 0);
+	KUNIT_EXPECT_LE(test, delay, (long)HZ);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_INFLATING);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.busy);
+	/* a guest that is saved gives what it can give */
+	sim->freezing = true;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	sim->freezing = false;
+	sim->b.blocks.emptying.began = jiffies - HZ;
+	sim_settle(sim, 20);
+	expect_met(sim);
+	/* borrowers, and targets above and below */
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, HUGE), 0);
+	sim_return(sim, 0, HUGE);
+	sim->hotplug = HUGE;
+	sim->auto_online = true;
+	sim_target(sim, SIM_PAGES + 2 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
+							 NULL), NOTIFY_OK);
+	/* what it comes back with then is not wanted any more */
+	balloon_blocks_empty_work(&sim->b.blocks.emptying.work);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.emptying.busy);
+	sim_check(sim);
+	balloon_blocks_hibernation(nb, PM_POST_HIBERNATION, NULL);
+	sim->emptying_waits = false;
+	sim_target(sim, SIM_PAGES - 4 * HUGE);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
+}
+
+static struct sim *target_sim;
+
+/* There is another target when the pages have been moved away. */
+static bool another_target(unsigned long pfn, unsigned long nr_pages)
+{
+	sim_target(target_sim, SIM_PAGES + HUGE);
+	kunit_deactivate_static_stub(target_sim->test, balloon_blocks_get);
+	return balloon_blocks_get(pfn, nr_pages);
+}
+
+/* What was emptied for a target that is gone goes back to the kernel. */
+static void step_added_late(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	full_block(sim);
+	target_sim = sim;
+	kunit_activate_static_stub(test, balloon_blocks_get, another_target);
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
 }
 #endif /* CONFIG_CONTIG_ALLOC */
+
+/* User space gives its rules up when a block is about to be added. */
+static void without_rules(struct sim *sim)
+{
+	sim->meanwhile = NULL;
+	sim->too_early = true;
+}
+
+/* A block that user space never heard of is added anew once it goes online. */
+static void step_replace(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	sim->hotplug = HUGE;
+	sim->meanwhile = without_rules;
+	sim_target(sim, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_EQ(test, sim->not_online, HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 5L * HZ);
+	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_WAIT_ONLINE);
+	KUNIT_EXPECT_EQ(test, sim->removals, 0);
+	sim->too_early = false;
+	sim->auto_online = true;
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+	expect_met(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
+	/* one that stays offline although there are rules is not */
+	sim->auto_online = false;
+	sim_target(sim, SIM_PAGES + 2 * HUGE);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->removals, 1);
+}
 
 #endif
 
@@ -2000,6 +2174,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE_SLOW(step_hibernates_not),
 	KUNIT_CASE(step_hibernates),
 	KUNIT_CASE(step_tidy_pv),
+	KUNIT_CASE(step_replace),
 #ifdef CONFIG_CONTIG_ALLOC
 	KUNIT_CASE(step_added_first),
 	KUNIT_CASE(step_added_in_use),
@@ -2007,6 +2182,11 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_added_in_demand),
 	KUNIT_CASE(step_added_lent),
 	KUNIT_CASE(step_added_pv),
+	KUNIT_CASE(step_added_rest),
+	KUNIT_CASE(step_added_movable),
+	KUNIT_CASE(step_added_stuck),
+	KUNIT_CASE(step_added_hangs),
+	KUNIT_CASE(step_added_late),
 #endif
 #endif
 	{}

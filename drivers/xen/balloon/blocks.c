@@ -14,13 +14,29 @@
  *
  * Hibernation takes the same locks before it asks the worker to stand still.
  * So the blocks task is not started from before that until hibernation is over.
+ *
+ * A block whose pages are all in the balloon costs memory for its struct pages
+ * and gives none.  So such a block is set offline and removed, except in PV
+ * guests, where Xen holds the page tables that map the block.
+ *
+ * When the guest shrinks, memory in added blocks goes first, so that the blocks
+ * become empty.  The kernel moves the contents of a block elsewhere.  It may
+ * wait for a page that a program, a file system or a server keeps locked, as long
+ * as that takes.  So the emptying task does it: the task holds no lock of the
+ * balloon meanwhile, is not frozen, and nobody waits for it beyond EMPTY_TIME.
  */
 
 #include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/memory.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/suspend.h>
+#include <linux/swap.h>
+
+#include <xen/mem-reservation.h>
 
 #include "blocks.h"
 
@@ -30,7 +46,19 @@
 /* User space has this long to set its rules for blocks. */
 #define START_TIME	(5 * HZ)
 
+/* The worker waits no longer than this for memory to be moved out of blocks. */
+#define EMPTY_TIME	HZ
+
+/* At most so many pages, or one block, are added at once: nothing interrupts
+ * that.
+ */
+#define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
+
+/* One run of the emptying task tries to move at most so many pieces. */
+#define MOST_PIECES	4
+
 static struct workqueue_struct *blocks_wq;
+static struct workqueue_struct *emptying_wq;
 
 /* Start the blocks task, which a test replaces. */
 VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
@@ -43,24 +71,16 @@ VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
 	return 0;
 }
 
-static void set_busy(struct balloon_blocks *blocks, bool busy)
-{
-	balloon_mover_spare_added(blocks->mover, busy);
-	WRITE_ONCE(blocks->busy, busy);
-}
-
-static int begin(struct balloon_blocks *blocks, unsigned long nr_pages)
+/* Context: the mover's lock is held. */
+static int begin(struct balloon_blocks *blocks, enum balloon_blocks_task task)
 {
 	int ret;
 
 	lockdep_assert_held(&blocks->mover->lock);
-	if (balloon_blocks_fixed(blocks))
-		return -EBUSY;
-	WRITE_ONCE(blocks->want, nr_pages);
-	set_busy(blocks, true);
+	WRITE_ONCE(blocks->task, task);
 	ret = balloon_blocks_queue(blocks);
 	if (ret)
-		set_busy(blocks, false);
+		WRITE_ONCE(blocks->task, BALLOON_BLOCKS_IDLE);
 	return ret;
 }
 
@@ -78,7 +98,10 @@ static int begin(struct balloon_blocks *blocks, unsigned long nr_pages)
  */
 int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
 {
-	return begin(blocks, want);
+	if (balloon_blocks_fixed(blocks))
+		return -EBUSY;
+	blocks->want = want;
+	return begin(blocks, BALLOON_BLOCKS_ADD);
 }
 
 /**
@@ -93,8 +116,29 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
  */
 int balloon_blocks_remove(struct balloon_blocks *blocks)
 {
+	if (balloon_blocks_fixed(blocks))
+		return -EBUSY;
 	blocks->taken = false;
-	return begin(blocks, 0);
+	return begin(blocks, BALLOON_BLOCKS_REMOVE);
+}
+
+/**
+ * balloon_blocks_replace - begin to remove a block that nobody sets online
+ * @blocks: the blocks
+ *
+ * A block that was added before user space said that blocks go online stays
+ * offline, because user space never hears of it.  Once it has said so, another
+ * block in its place comes online.
+ *
+ * Context: the mover's lock is held.
+ * Return: whether a removal began.
+ */
+bool balloon_blocks_replace(struct balloon_blocks *blocks)
+{
+	return balloon_table_unruled(&blocks->mover->pages->table) &&
+	       balloon_hotplug_goes_online() &&
+	       balloon_blocks_can_shrink(blocks) &&
+	       !balloon_blocks_remove(blocks);
 }
 
 /**
@@ -107,6 +151,7 @@ void balloon_blocks_begin(struct balloon_blocks *blocks)
 {
 	blocks->stay = false;
 	blocks->err = 0;
+	blocks->emptying.again = true;
 }
 
 /**
@@ -168,6 +213,13 @@ bool balloon_blocks_too_early(struct balloon_blocks *blocks)
 	return time_before(jiffies, blocks->early_until);
 }
 
+/* The bytes of structures and tables that an added page needs. */
+static size_t page_bytes(const struct balloon_blocks *blocks)
+{
+	return sizeof(struct page) +
+	       blocks->mover->reservation->ops->table_bytes;
+}
+
 /**
  * balloon_blocks_cost - how much memory an added block costs the guest
  * @blocks: the blocks
@@ -176,7 +228,9 @@ bool balloon_blocks_too_early(struct balloon_blocks *blocks)
  */
 unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks)
 {
-	return balloon_hotplug_cost(blocks->mover->reservation->ops);
+	BALLOON_STUB(balloon_blocks_cost, blocks);
+	return balloon_policy_block_cost(balloon_hotplug_block_pages(),
+					 page_bytes(blocks));
 }
 
 /**
@@ -184,100 +238,390 @@ unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks)
  * removed
  * @blocks: the blocks
  *
- * Return: false also where the removal of a block failed, until a target is
- * written.
+ * Context: takes the lock of the list.
+ * Return: false where the removal of a block failed, until a target is written;
+ * and where blocks are kept for lending.
  */
 bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks)
 {
-	return !blocks->mover->reservation->ops->keeps_blocks &&
-	       !blocks->stay && balloon_hotplug_removable();
+	unsigned long pfn;
+
+	return IS_ENABLED(CONFIG_MEMORY_HOTREMOVE) &&
+	       !blocks->mover->reservation->ops->keeps_blocks &&
+	       !blocks->stay && !balloon_hotplug_for_lending() &&
+	       balloon_pages_empty_block(blocks->mover->pages, &pfn);
 }
 
 /* --- the blocks task ---------------------------------------------------- */
 
-/* Count the struct pages that the target lacks, beside those that are being
- * added.  Whether some of those are populated by now makes no difference.
- */
+/* Count the struct pages that the target lacks. */
 static long lacking(struct balloon_pages *bp)
 {
-	struct balloon_stats *stats = bp->stats;
 	long pages;
 
 	mutex_lock(&bp->lock);
-	pages = READ_ONCE(stats->target_pages) + stats->target_unpopulated +
-		bp->quarantined - stats->total_pages;
+	pages = balloon_pages_shortfall(bp) - balloon_pages_count(bp) -
+		bp->table.offline;
 	mutex_unlock(&bp->lock);
 	return pages;
+}
+
+/* Add one block.  Blocks are added one by one because they are removed one by
+ * one: an entry of /sys/firmware/memmap, for example, cannot be taken back in
+ * parts.
+ */
+static int add_block(struct balloon_blocks *blocks)
+{
+	const struct balloon_ops *ops = blocks->mover->reservation->ops;
+	struct balloon_pages *bp = blocks->mover->pages;
+	struct resource *res;
+	unsigned long pfn;
+	int ret;
+
+	res = balloon_hotplug_reserve(ops->last_pfn ? ops->last_pfn() :
+						      ULONG_MAX);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	pfn = PHYS_PFN(res->start);
+	/* before the block may come online */
+	ret = balloon_pages_enter_block(bp, pfn,
+					!balloon_hotplug_goes_online());
+	if (ret)
+		goto err_res;
+	if (ops->prepare_range)
+		ret = ops->prepare_range(pfn, balloon_hotplug_block_pages());
+	if (!ret)
+		ret = balloon_hotplug_add(res);
+	if (ret)
+		goto err_block;
+	balloon_pages_block_added(bp, pfn);
+	return 0;
+
+err_block:
+	balloon_pages_block_gone(bp, pfn);
+err_res:
+	balloon_hotplug_release(res);
+	return ret;
+}
+
+/* Add blocks, perhaps for a part of @want only, so that it does not take long.
+ * Return pages, or a negative errno.
+ */
+static long add_some(struct balloon_blocks *blocks, unsigned long want)
+{
+	unsigned long block = balloon_hotplug_block_pages(), nr_pages;
+	unsigned long added = 0;
+	int ret = 0;
+
+	if (!balloon_hotplug_possible())
+		return -EOPNOTSUPP;
+	nr_pages = balloon_policy_add(min(want, max(MOST_ADDED, block)),
+				      balloon_mover_available(), block,
+				      page_bytes(blocks));
+	if (!nr_pages)
+		return -ENOMEM;
+	while (added < nr_pages) {
+		ret = add_block(blocks);
+		if (ret)
+			break;
+		added += block;
+	}
+	return added ?: ret;
 }
 
 /* Add blocks; return pages, or a negative errno.  The first block is added by
  * itself.  Adding it may wait for locks.  So the target and the available
  * memory are read again afterwards, because both may have changed.
  */
-static long add_blocks(struct balloon_mover *mover, unsigned long want)
+static long add_blocks(struct balloon_blocks *blocks)
 {
-	const struct balloon_ops *ops = mover->reservation->ops;
-	long added, rest, more = 0;
+	unsigned long want = blocks->want, block, rest;
+	long added, more = 0;
 
-	added = balloon_hotplug_add(ops, 1, balloon_mover_available());
+	added = add_some(blocks, 1);
 	/* where a block cannot be removed, none is added before the last is
 	 * used
 	 */
-	if (ops->keeps_blocks)
+	if (added <= 0 || blocks->mover->reservation->ops->keeps_blocks)
 		return added;
-	if (!balloon_hotplug_for_lending())
-		want = clamp_t(long, lacking(mover->pages), 0, want);
 	rest = max_t(long, want - added, 0);
-	if (!balloon_hotplug_for_lending())
-		rest = balloon_hotplug_worth(ops, rest);
-	if (added > 0 && rest)
-		more = balloon_hotplug_add(ops, rest, balloon_mover_available());
+	if (!balloon_hotplug_for_lending()) {
+		block = balloon_hotplug_block_pages();
+		rest = clamp_t(long, lacking(blocks->mover->pages), 0, rest);
+		rest = balloon_policy_worth(rest, block, page_bytes(blocks));
+	}
+	if (rest)
+		more = add_some(blocks, rest);
 	return added + max(more, 0L);
 }
 
-static void blocks_added(struct balloon_blocks *blocks, long added)
+/* Remove one block; return pages, 0 where there is none to remove, or a negative
+ * errno.
+ */
+static long remove_block(struct balloon_blocks *blocks)
 {
 	struct balloon_pages *bp = blocks->mover->pages;
+	unsigned long pfn;
+	int ret;
 
-	lockdep_assert_held(&blocks->mover->lock);
-	blocks->err = min(added, 0L);
-	if (added <= 0)
-		return;
-	balloon_pages_resize(bp, added);
-	balloon_report_step(BALLOON_ADDING, blocks->want, added, bp->stats);
-}
-
-static void blocks_removed(struct balloon_blocks *blocks, long removed)
-{
-	lockdep_assert_held(&blocks->mover->lock);
-	balloon_pages_resize(blocks->mover->pages, min(-removed, 0L));
-	/* where a page was lent or populated first, other blocks may still go */
-	if (removed < 0 && !blocks->taken)
-		blocks->stay = true;
+	if (!balloon_pages_empty_block(bp, &pfn))
+		return 0;
+	WRITE_ONCE(blocks->remover, current);
+	ret = balloon_hotplug_remove(pfn);
+	WRITE_ONCE(blocks->remover, NULL);
+	if (ret)
+		return ret;
+	balloon_pages_block_gone(bp, pfn);
+	return balloon_hotplug_block_pages();
 }
 
 VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 {
 	struct balloon_blocks *blocks =
 		container_of(work, struct balloon_blocks, work);
+	bool adding = blocks->task == BALLOON_BLOCKS_ADD;
 	struct balloon_mover *mover = blocks->mover;
-	unsigned long want = blocks->want;
 	long moved;
 
-	moved = want ? add_blocks(mover, want) : balloon_hotplug_remove();
+	moved = adding ? add_blocks(blocks) : remove_block(blocks);
 
 	mutex_lock(&mover->lock);
-	if (want)
-		blocks_added(blocks, moved);
-	else
-		blocks_removed(blocks, moved);
-	set_busy(blocks, false);
+	if (adding)
+		blocks->err = min(moved, 0L);
+	else if (moved < 0 && !blocks->taken)
+		/* where a page was lent or populated first, other blocks may
+		 * still go
+		 */
+		blocks->stay = true;
+	WRITE_ONCE(blocks->task, BALLOON_BLOCKS_IDLE);
+	if (adding && moved > 0)
+		balloon_report_step(BALLOON_ADDING, blocks->want, moved,
+				    mover->pages->stats);
 	mutex_unlock(&mover->lock);
 	wake_up_all(&mover->news->moved);
-	if (want && moved > 0)
+	if (adding && moved > 0)
 		balloon_news_tell(mover->news, BALLOON_GREW);
 	else
 		balloon_news_kick(mover->news);
+}
+
+/* --- the emptying task -------------------------------------------------- */
+
+/* Start the emptying task, which a test replaces. */
+VISIBLE_IF_KUNIT int balloon_blocks_queue_emptying(struct balloon_blocks *blocks)
+{
+	BALLOON_STUB(balloon_blocks_queue_emptying, blocks);
+	if (!emptying_wq)
+		return -ENOMEM;
+	queue_work(emptying_wq, &blocks->emptying.work);
+	return 0;
+}
+
+/**
+ * balloon_blocks_empty - have memory moved out of added memory blocks
+ * @blocks: the blocks
+ * @want: pages that the target wants released
+ * @allocated: how many of them the allocator could give as well
+ *
+ * Memory that is moved out goes to Xen.  At its end the emptying task kicks the
+ * worker.
+ *
+ * Context: the mover's lock is held.
+ * Return: whether the worker should wait for it; false where there is nothing to
+ * move, or where moving takes long.
+ */
+bool balloon_blocks_empty(struct balloon_blocks *blocks, unsigned long want,
+			  unsigned long allocated)
+{
+	struct balloon_emptying *e = &blocks->emptying;
+	bool huge = want >= BALLOON_HUGE_PAGES;
+
+	if (!READ_ONCE(blocks->mover->pages->table.held) ||
+	    blocks->mover->reservation->ops->keeps_blocks ||
+	    blocks->hibernating)
+		return false;
+	if (READ_ONCE(e->busy))
+		return balloon_blocks_emptying_left(blocks) > 0;
+	if (e->again) {
+		e->again = false;
+		e->pfn[0] = ULONG_MAX;
+		e->pfn[1] = ULONG_MAX;
+		e->done[0] = false;
+		e->done[1] = false;
+	}
+	if (e->done[huge])
+		return false;
+	e->want = want;
+	e->allocated = allocated;
+	e->began = jiffies;
+	WRITE_ONCE(e->busy, true);
+	if (!balloon_blocks_queue_emptying(blocks))
+		return true;
+	WRITE_ONCE(e->busy, false);
+	return false;
+}
+
+/**
+ * balloon_blocks_emptying_left - how long to wait for the emptying task
+ * @blocks: the blocks
+ *
+ * Context: the mover's lock is held.
+ * Return: jiffies; 0 where it has ended, or takes long.
+ */
+long balloon_blocks_emptying_left(const struct balloon_blocks *blocks)
+{
+	const struct balloon_emptying *e = &blocks->emptying;
+	long left = e->began + EMPTY_TIME - jiffies;
+
+	return READ_ONCE(e->busy) ? max(left, 0L) : 0;
+}
+
+#ifdef CONFIG_CONTIG_ALLOC
+/* Allocate these very pages; the kernel moves their contents away.  A test
+ * replaces this.
+ */
+VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
+					 unsigned long nr_pages)
+{
+	struct page *page = pfn_to_page(pfn);
+	unsigned int flags = 0;
+	bool roomy, got;
+	unsigned long i;
+
+	BALLOON_STUB(balloon_blocks_get, pfn, nr_pages);
+	/*
+	 * Moving a page that is being written to a disk waits for the disk, so
+	 * such a page is left alone.  Writing that begins only now, and the own
+	 * buffers of a file system, are still waited for.
+	 */
+	for (i = 0; i < nr_pages; i++)
+		if (PageLocked(page + i) || PageWriteback(page + i))
+			return false;
+	/*
+	 * A task that frees memory does not wait for a page that is locked only
+	 * now.  But it may use the reserves, and does not reclaim.  So be one
+	 * only where the reserves are not touched.
+	 */
+	roomy = global_zone_page_state(NR_FREE_PAGES) >
+		totalreserve_pages + 2 * BALLOON_HUGE_PAGES;
+	if (roomy)
+		flags = memalloc_noreclaim_save();
+	got = !alloc_contig_range(pfn, pfn + nr_pages, ACR_FLAGS_NONE,
+				  GFP_KERNEL | __GFP_NOWARN);
+	if (roomy)
+		memalloc_noreclaim_restore(flags);
+	if (!got)
+		return false;
+	/* the old contents are still in the pages, whatever the allocator
+	 * clears
+	 */
+	for (i = 0; i < nr_pages; i++)
+		xenmem_reservation_scrub_page(page + i);
+	return true;
+}
+#else
+VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
+					 unsigned long nr_pages)
+{
+	BALLOON_STUB(balloon_blocks_get, pfn, nr_pages);
+	return false;
+}
+#endif
+
+/* Whether the target wants @nr_pages of added memory released. */
+static bool wanted(struct balloon_blocks *blocks, unsigned long nr_pages)
+{
+	struct balloon_news *news = blocks->mover->news;
+
+	return blocks->emptying.want >= nr_pages &&
+	       !balloon_news_hold_left(news) &&
+	       !balloon_news_pending(news, BALLOON_NEW_TARGET) &&
+	       !READ_ONCE(blocks->hibernating);
+}
+
+/* Release pages that were emptied, or leave them to the kernel where the target
+ * has changed meanwhile.  Return the pages that Xen took.
+ */
+static unsigned long release(struct balloon_blocks *blocks, unsigned long pfn,
+			     unsigned long nr_pages)
+{
+	struct balloon_emptying *e = &blocks->emptying;
+	struct balloon_mover *mover = blocks->mover;
+	struct balloon_moved moved = {};
+	unsigned long i;
+	bool ordinary;
+
+	mutex_lock(&mover->lock);
+	if (wanted(blocks, nr_pages) &&
+	    -balloon_pages_shortfall(mover->pages) >= (long)nr_pages) {
+		ordinary = page_zonenum(pfn_to_page(pfn)) != ZONE_MOVABLE;
+		moved = balloon_mover_release(mover, pfn_to_page(pfn),
+					      nr_pages);
+		e->want -= nr_pages;
+		if (ordinary)
+			e->allocated -= nr_pages;
+	} else {
+		for (i = 0; i < nr_pages; i++)
+			__free_page(pfn_to_page(pfn + i));
+	}
+	balloon_mover_unlock(mover);
+	return moved.pages;
+}
+
+/* Empty one piece: move the contents of those of its pages away that are not in
+ * the balloon.  Return the pages that went to Xen, or a negative errno where
+ * something could not be moved.
+ */
+static long empty_piece(struct balloon_blocks *blocks, unsigned long pfn)
+{
+	unsigned long end = pfn + BALLOON_HUGE_PAGES, from, moved = 0;
+	struct balloon_emptying *e = &blocks->emptying;
+
+	while (pfn < end) {
+		struct page *page = pfn_to_page(pfn);
+
+		from = pfn++;
+		if (PageOffline(page))
+			continue;
+		while (pfn < end && !PageOffline(pfn_to_page(pfn)))
+			pfn++;
+		if (!wanted(blocks, pfn - from) ||
+		    (page_zonenum(page) != ZONE_MOVABLE &&
+		     e->allocated < pfn - from))
+			return moved;
+		if (!balloon_blocks_get(from, pfn - from))
+			return moved ?: -EBUSY;
+		moved += release(blocks, from, pfn - from);
+	}
+	return moved;
+}
+
+VISIBLE_IF_KUNIT void balloon_blocks_empty_work(struct work_struct *work)
+{
+	struct balloon_blocks *blocks =
+		container_of(work, struct balloon_blocks, emptying.work);
+	struct balloon_emptying *e = &blocks->emptying;
+	struct balloon_mover *mover = blocks->mover;
+	bool huge = e->want >= BALLOON_HUGE_PAGES;
+	unsigned int tries = MOST_PIECES;
+	long moved, all = 0;
+
+	while (tries && wanted(blocks, huge ? BALLOON_HUGE_PAGES : 1)) {
+		if (!balloon_pages_claim(mover->pages, &e->pfn[huge])) {
+			e->done[huge] = true;
+			break;
+		}
+		moved = empty_piece(blocks, e->pfn[huge]);
+		balloon_pages_unclaim(mover->pages, e->pfn[huge]);
+		if (moved)
+			tries--;
+		all += max(moved, 0L);
+		cond_resched();
+	}
+	balloon_report_step(BALLOON_INFLATING, e->want, all,
+			    mover->pages->stats);
+	WRITE_ONCE(e->busy, false);
+	balloon_news_kick(mover->news);
 }
 
 /* --- hibernation -------------------------------------------------------- */
@@ -303,8 +647,8 @@ VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
 	case PM_RESTORE_PREPARE:
 		set_hibernating(blocks, true);
 		if (!wait_event_timeout(blocks->mover->news->moved,
-					!READ_ONCE(blocks->busy),
-					BLOCKS_TIME)) {
+					READ_ONCE(blocks->task) ==
+					BALLOON_BLOCKS_IDLE, BLOCKS_TIME)) {
 			set_hibernating(blocks, false);
 			return notifier_from_errno(-EBUSY);
 		}
@@ -317,70 +661,80 @@ VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
 	return NOTIFY_OK;
 }
 
-/* --- the pages of a block, which hotplug tells about -------------------- */
+/* --- what hotplug tells -------------------------------------------------- */
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-static void pages_online(void *owner, struct page *page, unsigned long nr_pages)
+static bool online_page(void *owner, struct page *page, unsigned long nr_pages)
 {
 	struct balloon_blocks *blocks = owner;
 
-	balloon_pages_add_hole(blocks->mover->pages, page, nr_pages);
+	if (!balloon_pages_online_page(blocks->mover->pages, page, nr_pages))
+		return false;
 	wake_up_all(&blocks->mover->news->moved);
+	return true;
 }
 
-static bool pages_empty(void *owner, unsigned long start_pfn,
-			unsigned long nr_pages)
+static void block_online(struct balloon_blocks *blocks, unsigned long pfn)
 {
-	struct balloon_blocks *blocks = owner;
-
-	return balloon_pages_empty(blocks->mover->pages, start_pfn, nr_pages);
-}
-
-static bool pages_offline(void *owner, unsigned long start_pfn,
-			  unsigned long nr_pages)
-{
-	struct balloon_blocks *blocks = owner;
-
-	blocks->taken = !balloon_pages_leave(blocks->mover->pages, start_pfn,
-					     nr_pages);
-	return !blocks->taken;
-}
-
-static void pages_cancel_offline(void *owner, unsigned long start_pfn,
-				 unsigned long nr_pages)
-{
-	struct balloon_blocks *blocks = owner;
-
-	balloon_pages_stay(blocks->mover->pages, start_pfn, nr_pages);
-}
-
-static void pages_changed(void *owner)
-{
-	struct balloon_blocks *blocks = owner;
-
+	balloon_pages_block_online(blocks->mover->pages, pfn);
 	/*
 	 * A block that is populated while more blocks are added may get their
 	 * page structures, and can never be removed again.  The end of the
 	 * blocks task kicks the worker, and a worker that waits for the blocks
 	 * looks by itself after a while.
 	 */
-	if (READ_ONCE(blocks->busy) && READ_ONCE(blocks->want))
-		return;
+	if (READ_ONCE(blocks->task) != BALLOON_BLOCKS_ADD)
+		balloon_news_tell(blocks->mover->news, BALLOON_RETRY);
+}
+
+static int block_event(void *owner, unsigned long event, unsigned long pfn)
+{
+	struct balloon_blocks *blocks = owner;
+	struct balloon_pages *bp = blocks->mover->pages;
+	bool removed = READ_ONCE(blocks->remover) == current;
+	int ret;
+
+	switch (event) {
+	case MEM_ONLINE:
+		block_online(blocks, pfn);
+		break;
+	case MEM_GOING_OFFLINE:
+		ret = balloon_pages_block_going(bp, pfn, removed);
+		if (removed)
+			blocks->taken = ret;
+		return ret;
+	case MEM_CANCEL_OFFLINE:
+		balloon_pages_block_stays(bp, pfn);
+		break;
+	case MEM_OFFLINE:
+		balloon_pages_block_offline(bp, pfn);
+		break;
+	}
+	return 0;
+}
+
+/* When the sysctl is turned off, blocks need not be kept for borrowers any
+ * more.
+ */
+static void setting(void *owner)
+{
+	struct balloon_blocks *blocks = owner;
+
 	balloon_news_tell(blocks->mover->news, BALLOON_RETRY);
 }
 
 VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
-	.online = pages_online,
-	.empty = pages_empty,
-	.offline = pages_offline,
-	.cancel_offline = pages_cancel_offline,
-	.changed = pages_changed,
+	.online_page = online_page,
+	.event = block_event,
+	.setting = setting,
 };
 
 static void __init watch(struct balloon_blocks *blocks, bool may_add)
 {
+	blocks->mover->pages->table.block_pages = balloon_hotplug_block_pages();
 	/* a guest that is saved waits for the blocks task, as for the worker */
 	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
+	emptying_wq = alloc_workqueue("xen-balloon-empty", WQ_UNBOUND, 1);
 	balloon_hotplug_init(&balloon_blocks_client, blocks, may_add);
 }
 #else
@@ -397,6 +751,8 @@ void balloon_blocks_init(struct balloon_blocks *blocks,
 {
 	blocks->mover = mover;
 	INIT_WORK(&blocks->work, balloon_blocks_work);
+	INIT_WORK(&blocks->emptying.work, balloon_blocks_empty_work);
+	blocks->emptying.again = true;
 	blocks->hibernation.notifier_call = balloon_blocks_hibernation;
 }
 

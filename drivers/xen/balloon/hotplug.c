@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Xen balloon driver: memory blocks that it added
+ * Xen balloon driver: the memory hotplug core of the kernel
  */
 
 /**
@@ -14,10 +14,6 @@
  * The kernel asks one function for all memory blocks that come online.  Blocks
  * of other owners go the usual way.  So do added blocks that were online
  * before, because they may hold memory.
- *
- * A block whose pages are all back in the balloon costs memory for its struct
- * pages and gives none.  So such a block is set offline and removed, except in
- * PV guests, where Xen holds the page tables that map the block.
  */
 
 #include <linux/device.h>
@@ -28,87 +24,28 @@
 #include <linux/mm.h>
 #include <linux/notifier.h>
 #include <linux/printk.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
-#include <linux/xarray.h>
 
 #ifdef CONFIG_X86
 #include <asm/e820/api.h>
 #endif
 
 #include "hotplug.h"
-#include "pages.h"
-#include "policy.h"
-
-/* States of an added block, in blocks. */
-#define BLOCK_NEW	xa_mk_value(0)	/* not online; no memory behind it */
-#define BLOCK_HANDED	xa_mk_value(1)	/* its pages were given to the balloon */
-
-/* The blocks that were added here, by their number.  Has its own lock. */
-static DEFINE_XARRAY(blocks);
 
 VISIBLE_IF_KUNIT struct balloon_hotplug_user balloon_hotplug_user;
 
-/* At most so many pages, or one block, are added at once: nothing interrupts
- * that.
- */
-#define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
-
 static int for_lending;
 
-/* --- the memory hotplug core, which a test replaces ---------------------- */
-
-VISIBLE_IF_KUNIT unsigned long balloon_hotplug_block_pages(void)
+/**
+ * balloon_hotplug_block_pages - the size of a memory block
+ *
+ * Return: pages.
+ */
+unsigned long balloon_hotplug_block_pages(void)
 {
 	BALLOON_STUB(balloon_hotplug_block_pages);
 	return memory_block_size_bytes() >> PAGE_SHIFT;
-}
-
-VISIBLE_IF_KUNIT struct range balloon_hotplug_addable(void)
-{
-	BALLOON_STUB(balloon_hotplug_addable);
-	return mhp_get_pluggable_range(true);
-}
-
-/* After success the resource belongs to the core, which may merge it with
- * others.
- */
-VISIBLE_IF_KUNIT int balloon_hotplug_add_range(struct resource *res)
-{
-	int ret;
-
-	BALLOON_STUB(balloon_hotplug_add_range, res);
-	lock_device_hotplug();
-	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
-				  MHP_MERGE_RESOURCE);
-	unlock_device_hotplug();
-	return ret;
-}
-
-#ifdef CONFIG_MEMORY_HOTREMOVE
-VISIBLE_IF_KUNIT int balloon_hotplug_remove_block(unsigned long pfn)
-{
-	BALLOON_STUB(balloon_hotplug_remove_block, pfn);
-	return offline_and_remove_memory(PFN_PHYS(pfn),
-					 memory_block_size_bytes());
-}
-#endif
-
-/* --- the blocks that were added ----------------------------------------- */
-
-VISIBLE_IF_KUNIT int balloon_hotplug_note_block(unsigned long number)
-{
-	BALLOON_STUB(balloon_hotplug_note_block, number);
-	return xa_err(xa_store(&blocks, number, BLOCK_NEW, GFP_KERNEL));
-}
-
-/* The block that is being removed, one at a time. */
-static unsigned long removing_pfn;
-
-static bool removing(unsigned long pfn)
-{
-	return removing_pfn && pfn == removing_pfn;
 }
 
 /* --- what the memory hotplug core tells --------------------------------- */
@@ -117,55 +54,42 @@ VISIBLE_IF_KUNIT void balloon_hotplug_online_page(struct page *page,
 						  unsigned int order)
 {
 	struct balloon_hotplug_user *user = &balloon_hotplug_user;
-	unsigned long block = page_to_pfn(page) / balloon_hotplug_block_pages();
 
-	if (xa_load(&blocks, block) == BLOCK_NEW)
-		user->client->online(user->owner, page, 1UL << order);
-	else
+	if (!user->client->online_page(user->owner, page, 1UL << order))
 		generic_online_page(page, order);
 }
 
+/* The core sets blocks online and offline one by one. */
 VISIBLE_IF_KUNIT int balloon_hotplug_memory_event(struct notifier_block *nb,
 						  unsigned long event,
 						  void *data)
 {
 	struct balloon_hotplug_user *user = &balloon_hotplug_user;
-	unsigned long block = balloon_hotplug_block_pages();
 	struct memory_notify *notify = data;
-	unsigned long pfn = notify->start_pfn, nr_pages = notify->nr_pages, i;
 
 	switch (event) {
 	case MEM_ONLINE:
-		for (i = 0; i < nr_pages; i += block)
-			/* no other state leads here, so nothing is allocated */
-			xa_cmpxchg(&blocks, (pfn + i) / block, BLOCK_NEW,
-				   BLOCK_HANDED, GFP_KERNEL);
-		user->client->changed(user->owner);
-		break;
 	case MEM_GOING_OFFLINE:
-		if (removing(pfn) &&
-		    !user->client->offline(user->owner, pfn, nr_pages))
-			return notifier_from_errno(-EBUSY);
-		break;
 	case MEM_CANCEL_OFFLINE:
-		if (removing(pfn))
-			user->client->cancel_offline(user->owner, pfn,
-						     nr_pages);
-		break;
 	case MEM_OFFLINE:
-		/* a block that stays after all has no memory behind it */
-		if (removing(pfn))
-			xa_store(&blocks, pfn / block, BLOCK_NEW, GFP_KERNEL);
-		break;
+		return notifier_from_errno(user->client->event(user->owner, event,
+							       notify->start_pfn));
+	default:
+		return NOTIFY_OK;
 	}
-	return NOTIFY_OK;
 }
 
 static struct notifier_block memory_nb = {
 	.notifier_call = balloon_hotplug_memory_event,
 };
 
-/* --- adding ------------------------------------------------------------- */
+/* --- adding and removing ------------------------------------------------ */
+
+VISIBLE_IF_KUNIT struct range balloon_hotplug_addable(void)
+{
+	BALLOON_STUB(balloon_hotplug_addable);
+	return mhp_get_pluggable_range(true);
+}
 
 /* Whether the firmware says that there is RAM in a range.  mem= and memmap=
  * take RAM away from the kernel, and the resource tree shows nothing there; but
@@ -186,17 +110,22 @@ VISIBLE_IF_KUNIT bool balloon_hotplug_is_ram(u64 start, u64 end)
 }
 #endif
 
-/* Reserve physical addresses for a block that are free, and not RAM. */
-static struct resource *reserve_block(const struct balloon_ops *ops)
+/**
+ * balloon_hotplug_reserve - reserve physical addresses for a memory block
+ * @last_pfn: the first PFN that no memory may have
+ *
+ * Return: a range that is free, and not RAM; or an ERR_PTR.
+ */
+struct resource *balloon_hotplug_reserve(unsigned long last_pfn)
 {
 	resource_size_t size = (u64)balloon_hotplug_block_pages() << PAGE_SHIFT;
 	struct range where = balloon_hotplug_addable();
 	struct resource *res;
 	int ret;
 
-	if (ops->last_pfn)
-		where.end = min_t(u64, where.end,
-				  PFN_PHYS((u64)ops->last_pfn()) - 1);
+	BALLOON_STUB(balloon_hotplug_reserve, last_pfn);
+	if (last_pfn <= PHYS_PFN(where.end))
+		where.end = PFN_PHYS((u64)last_pfn) - 1;
 	res = kzalloc_obj(*res);
 	if (!res)
 		return ERR_PTR(-ENOMEM);
@@ -217,203 +146,56 @@ static struct resource *reserve_block(const struct balloon_ops *ops)
 	return res;
 }
 
-/* Add one block.  Blocks are added one by one because they are removed one by
- * one: an entry of /sys/firmware/memmap, for example, cannot be taken back in
- * parts.
+/**
+ * balloon_hotplug_release - undo balloon_hotplug_reserve()
+ * @res: what it returned
  */
-static int add_block(const struct balloon_ops *ops)
+void balloon_hotplug_release(struct resource *res)
 {
-	unsigned long block = balloon_hotplug_block_pages(), pfn;
-	struct resource *res = reserve_block(ops);
-	int ret;
-
-	if (IS_ERR(res))
-		return PTR_ERR(res);
-	pfn = PHYS_PFN(res->start);
-	/* the online callback asks whether the driver added the block */
-	ret = balloon_hotplug_note_block(pfn / block);
-	if (ret)
-		goto err_res;
-	if (ops->prepare_range) {
-		ret = ops->prepare_range(pfn, block);
-		if (ret)
-			goto err_block;
-	}
-	ret = balloon_hotplug_add_range(res);
-	if (ret)
-		goto err_block;
-	return 0;
-
-err_block:
-	xa_erase(&blocks, pfn / block);
-err_res:
+	BALLOON_STUB(balloon_hotplug_release, res);
 	release_resource(res);
 	kfree(res);
+}
+
+/**
+ * balloon_hotplug_add - add a memory block with no memory behind it
+ * @res: where; after success it belongs to the core, which may merge it with
+ *	others
+ *
+ * Where auto_online_blocks says so the block is online on return; elsewhere an
+ * administrator has to set it online.
+ *
+ * Context: may sleep, and waits for locks of the core; the caller holds no lock
+ * that the client takes.
+ * Return: 0 or a negative errno.
+ */
+int balloon_hotplug_add(struct resource *res)
+{
+	int ret;
+
+	BALLOON_STUB(balloon_hotplug_add, res);
+	lock_device_hotplug();
+	ret = add_memory_resource(memory_add_physaddr_to_nid(res->start), res,
+				  MHP_MERGE_RESOURCE);
+	unlock_device_hotplug();
 	return ret;
 }
 
-/* The bytes of structures and tables that an added page needs. */
-static size_t page_bytes(const struct balloon_ops *ops)
-{
-	return sizeof(struct page) + ops->table_bytes;
-}
-
-/**
- * balloon_hotplug_cost - how much memory an added block costs the guest
- * @ops: the type of domain
- *
- * Return: pages.
- */
-unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
-{
-	BALLOON_STUB(balloon_hotplug_cost, ops);
-	return balloon_policy_block_cost(balloon_hotplug_block_pages(),
-					 page_bytes(ops));
-}
-
-/**
- * balloon_hotplug_worth - leave out a last block that costs more than it brings
- * @ops: the type of domain
- * @want: pages that the target lacks
- *
- * Return: @want, or less: whole blocks.
- */
-unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
-				    unsigned long want)
-{
-	unsigned long tail = want % balloon_hotplug_block_pages();
-
-	return tail > balloon_hotplug_cost(ops) ? want : want - tail;
-}
-
-/**
- * balloon_hotplug_add - add memory blocks with no memory behind them
- * @ops: the type of domain
- * @want: pages
- * @available: pages that the guest can spare for their structures
- *
- * Adds whole blocks, perhaps for a part of @want only, so that the call does
- * not take long.  Where auto_online_blocks says so the blocks are online on
- * return; elsewhere an administrator has to set them online.
- *
- * Context: may sleep; the caller holds no lock that the client takes.
- * Return: pages added, or a negative errno: -EOPNOTSUPP where that can never
- * work, -ENOMEM where the guest cannot afford it now.
- */
-long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
-			 unsigned long available)
-{
-	unsigned long nr_pages, added = 0;
-	int ret = 0;
-
-	BALLOON_STUB(balloon_hotplug_add, ops, want, available);
-	want = min(want, max(MOST_ADDED, balloon_hotplug_block_pages()));
-	nr_pages = balloon_policy_add(want, available,
-				      balloon_hotplug_block_pages(),
-				      page_bytes(ops));
-	if (!balloon_hotplug_possible())
-		return -EOPNOTSUPP;
-	if (!nr_pages)
-		return -ENOMEM;
-	while (added < nr_pages) {
-		ret = add_block(ops);
-		if (ret)
-			break;
-		added += balloon_hotplug_block_pages();
-	}
-	return added ?: ret;
-}
-
-/**
- * balloon_hotplug_next - go through the memory that was added, from its end
- * @pfn: in: the answer of the last call, ULONG_MAX to begin; out: a piece of 2 MiB
- *	in a block that was online
- *
- * Return: false where there is no piece before @pfn.
- */
-bool balloon_hotplug_next(unsigned long *pfn)
-{
-	unsigned long block, index, found = 0;
-	void *entry;
-	bool any = false;
-
-	BALLOON_STUB(balloon_hotplug_next, pfn);
-	block = *pfn / balloon_hotplug_block_pages();
-	if (*pfn != ULONG_MAX && *pfn % balloon_hotplug_block_pages()) {
-		*pfn -= BALLOON_HUGE_PAGES;
-		return true;
-	}
-	xa_for_each(&blocks, index, entry) {
-		if (index >= block)
-			break;
-		if (entry != BLOCK_HANDED)
-			continue;
-		found = index;
-		any = true;
-	}
-	*pfn = any ? (found + 1) * balloon_hotplug_block_pages() - BALLOON_HUGE_PAGES : 0;
-	return any;
-}
-
 #ifdef CONFIG_MEMORY_HOTREMOVE
-/* Find the last block with no memory in it: all its pages are in the balloon,
- * or it never came online.  0: there is none.
- */
-static unsigned long empty_block(void)
-{
-	struct balloon_hotplug_user *user = &balloon_hotplug_user;
-	unsigned long block = balloon_hotplug_block_pages();
-	unsigned long index, found = 0;
-	void *entry;
-
-	xa_for_each(&blocks, index, entry) {
-		if (entry == BLOCK_NEW ||
-		    user->client->empty(user->owner, index * block, block))
-			found = index * block;
-	}
-	return found;
-}
-
 /**
- * balloon_hotplug_removable - whether there is a block with no memory in it
+ * balloon_hotplug_remove - set a memory block offline and remove it
+ * @pfn: its first page
  *
- * Context: may sleep.
- * Return: false also where blocks are kept for lending.
+ * Context: as for balloon_hotplug_add().
+ * Return: 0, or a negative errno and the block is still there.
  */
-bool balloon_hotplug_removable(void)
+int balloon_hotplug_remove(unsigned long pfn)
 {
-	BALLOON_STUB(balloon_hotplug_removable);
-	return !xa_empty(&blocks) && !balloon_hotplug_for_lending() &&
-	       empty_block();
+	BALLOON_STUB(balloon_hotplug_remove, pfn);
+	return offline_and_remove_memory(PFN_PHYS(pfn),
+					 memory_block_size_bytes());
 }
-
-/**
- * balloon_hotplug_remove - remove one block with no memory in it
- *
- * Context: may sleep; the caller holds no lock that the client takes.
- * Return: pages removed; 0 where there was no such block; or a negative errno,
- * and the block is still there.
- */
-long balloon_hotplug_remove(void)
-{
-	unsigned long pfn;
-	int ret;
-
-	BALLOON_STUB(balloon_hotplug_remove);
-	pfn = empty_block();
-	if (!pfn)
-		return 0;
-	removing_pfn = pfn;
-	ret = balloon_hotplug_remove_block(pfn);
-	/* an administrator may be setting the same block offline just now */
-	lock_device_hotplug();
-	removing_pfn = 0;
-	if (!ret)
-		xa_erase(&blocks, pfn / balloon_hotplug_block_pages());
-	unlock_device_hotplug();
-	return ret ?: balloon_hotplug_block_pages();
-}
-#endif /* CONFIG_MEMORY_HOTREMOVE */
+#endif
 
 /**
  * balloon_hotplug_for_lending - whether lent pages come from added memory
@@ -470,7 +252,7 @@ balloon_hotplug_lending_handler(const struct ctl_table *table, int write,
 	int ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
 
 	if (write && !ret && user->client)
-		user->client->changed(user->owner);
+		user->client->setting(user->owner);
 	return ret;
 }
 

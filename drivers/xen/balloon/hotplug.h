@@ -1,43 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Xen balloon driver: memory blocks that it added
+ * Xen balloon driver: the memory hotplug core of the kernel
  */
 #ifndef _XEN_BALLOON_HOTPLUG_H
 #define _XEN_BALLOON_HOTPLUG_H
 
+#include <linux/err.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 
 #include "common.h"
-#include "reservation.h"
+
+struct resource;
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 /**
- * struct balloon_hotplug_client - what hotplug tells about added memory blocks
- * @online: pages of a block came online, with no memory behind them
- * @empty: whether all pages of a block are in the balloon
- * @offline: a block is being removed and its pages leave the balloon; false where
- *	not all of them are in it any more, so that the block has to stay
- * @cancel_offline: the block stays after all, and its pages are back in the
- *	balloon
- * @changed: the worker may find something new to do
+ * struct balloon_hotplug_client - who is told about memory blocks
+ * @online_page: pages come online; whether the client takes them: else they are the
+ *	kernel's
+ * @event: MEM_ONLINE, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE or MEM_OFFLINE of the
+ *	block that begins at @pfn; a negative errno keeps it from going offline
+ * @setting: the sysctl hotplug_unpopulated was written
  *
- * Each is called with the owner that balloon_hotplug_init() was given.
+ * Each is called with the owner that balloon_hotplug_init() was given, and for
+ * the blocks of everybody.
  */
 struct balloon_hotplug_client {
-	void (*online)(void *owner, struct page *page, unsigned long nr_pages);
-	bool (*empty)(void *owner, unsigned long start_pfn,
-		      unsigned long nr_pages);
-	bool (*offline)(void *owner, unsigned long start_pfn,
-			unsigned long nr_pages);
-	void (*cancel_offline)(void *owner, unsigned long start_pfn,
-			       unsigned long nr_pages);
-	void (*changed)(void *owner);
+	bool (*online_page)(void *owner, struct page *page,
+			    unsigned long nr_pages);
+	int (*event)(void *owner, unsigned long event, unsigned long pfn);
+	void (*setting)(void *owner);
 };
 
 /**
- * struct balloon_hotplug_user - who is told about added memory blocks
+ * struct balloon_hotplug_user - the client of this guest
  * @client: the functions; NULL where no block can be added
  * @owner: their first argument
  */
@@ -48,38 +45,30 @@ struct balloon_hotplug_user {
 
 void balloon_hotplug_init(const struct balloon_hotplug_client *client,
 			  void *owner, bool may_add);
-unsigned long balloon_hotplug_cost(const struct balloon_ops *ops);
-unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
-				    unsigned long want);
-long balloon_hotplug_add(const struct balloon_ops *ops, unsigned long want,
-			 unsigned long available);
-bool balloon_hotplug_next(unsigned long *pfn);
+unsigned long balloon_hotplug_block_pages(void);
+struct resource *balloon_hotplug_reserve(unsigned long last_pfn);
+void balloon_hotplug_release(struct resource *res);
+int balloon_hotplug_add(struct resource *res);
 bool balloon_hotplug_for_lending(void);
 bool balloon_hotplug_possible(void);
 bool balloon_hotplug_goes_online(void);
 unsigned long balloon_hotplug_most_pages(void);
 #else
-static inline long balloon_hotplug_add(const struct balloon_ops *ops,
-				       unsigned long want,
-				       unsigned long available)
+static inline unsigned long balloon_hotplug_block_pages(void)
+{
+	return 1;
+}
+
+static inline struct resource *balloon_hotplug_reserve(unsigned long last_pfn)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void balloon_hotplug_release(struct resource *res) { }
+
+static inline int balloon_hotplug_add(struct resource *res)
 {
 	return -EOPNOTSUPP;
-}
-
-static inline unsigned long balloon_hotplug_cost(const struct balloon_ops *ops)
-{
-	return 0;
-}
-
-static inline unsigned long balloon_hotplug_worth(const struct balloon_ops *ops,
-						  unsigned long want)
-{
-	return want;
-}
-
-static inline bool balloon_hotplug_next(unsigned long *pfn)
-{
-	return false;
 }
 
 static inline bool balloon_hotplug_for_lending(void)
@@ -106,32 +95,21 @@ static inline unsigned long balloon_hotplug_most_pages(void)
 
 #if defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG) && \
 	defined(CONFIG_MEMORY_HOTREMOVE)
-bool balloon_hotplug_removable(void);
-long balloon_hotplug_remove(void);
+int balloon_hotplug_remove(unsigned long pfn);
 #else
-static inline bool balloon_hotplug_removable(void)
+static inline int balloon_hotplug_remove(unsigned long pfn)
 {
-	return false;
-}
-
-static inline long balloon_hotplug_remove(void)
-{
-	return 0;
+	return -EOPNOTSUPP;
 }
 #endif
 
 #if IS_ENABLED(CONFIG_KUNIT) && defined(CONFIG_XEN_BALLOON_MEMORY_HOTPLUG)
 struct ctl_table;
 struct notifier_block;
-struct resource;
 
 extern struct balloon_hotplug_user balloon_hotplug_user;
-unsigned long balloon_hotplug_block_pages(void);
 struct range balloon_hotplug_addable(void);
 bool balloon_hotplug_is_ram(u64 start, u64 end);
-int balloon_hotplug_note_block(unsigned long number);
-int balloon_hotplug_add_range(struct resource *res);
-int balloon_hotplug_remove_block(unsigned long pfn);
 void balloon_hotplug_online_page(struct page *page, unsigned int order);
 int balloon_hotplug_memory_event(struct notifier_block *nb,
 				 unsigned long event, void *data);

@@ -46,13 +46,12 @@ static void kick_to_grow(struct xen_balloon *b)
 		balloon_news_kick(&b->news);
 }
 
-/* The last lent page that comes back may leave a memory block with no memory in
- * it.  A worker that does not grow removes such blocks.
+/* A lent page that comes back may leave a memory block with no memory in it.  A
+ * worker that does not grow removes such blocks.
  */
 static void kick_to_tidy(struct xen_balloon *b)
 {
-	if (!READ_ONCE(b->stats->target_unpopulated) &&
-	    balloon_pages_shortfall(&b->pages) <= 0 &&
+	if (balloon_pages_shortfall(&b->pages) <= 0 &&
 	    balloon_blocks_can_shrink(&b->blocks))
 		balloon_news_kick(&b->news);
 }
@@ -143,6 +142,11 @@ static bool something_listed(struct xen_balloon *b)
 	return READ_ONCE(b->stats->balloon_low);
 }
 
+static bool adding_or_removing(const struct balloon_blocks *blocks)
+{
+	return READ_ONCE(blocks->task) != BALLOON_BLOCKS_IDLE;
+}
+
 /* Add memory for the borrower, and wait until it is online.  Return whether
  * there are pages in the balloon now, or another try is worth it.  Context:
  * mover.lock is held, and dropped meanwhile.
@@ -152,24 +156,24 @@ static bool add_for(struct xen_balloon *b, unsigned int nr_pages)
 	struct balloon_blocks *blocks = &b->blocks;
 	wait_queue_head_t *moved = &b->news.moved;
 	/* blocks that others add are as good */
-	bool others = blocks->busy;
+	bool others = adding_or_removing(blocks);
 	long left;
 
-	if (!others && balloon_pages_missing(&b->pages) < nr_pages &&
+	if (!others && balloon_pages_offline(&b->pages) < nr_pages &&
 	    balloon_blocks_add(blocks, nr_pages))
 		return false;
 	balloon_mover_unlock(&b->mover);
 	left = wait_event_killable_timeout(*moved, something_listed(b) ||
-					   !READ_ONCE(blocks->busy),
+					   !adding_or_removing(blocks),
 					   ONLINE_TIME);
 	/* the blocks were added, and may not be online yet */
 	if (left > 0 && !others && !something_listed(b) &&
-	    balloon_pages_missing(&b->pages))
+	    balloon_pages_offline(&b->pages))
 		wait_event_killable_timeout(*moved, something_listed(b), left);
 	mutex_lock(&b->mover.lock);
 	/* or another borrower took the pages first, and there are more to come */
-	return something_listed(b) || (others && !blocks->busy) ||
-	       (left > 0 && blocks->busy);
+	return something_listed(b) || (others && !adding_or_removing(blocks)) ||
+	       (left > 0 && adding_or_removing(blocks));
 }
 
 /* Balloon memory out for the borrower.  Return whether any was.  Context:

@@ -44,7 +44,6 @@
 
 #include <xen/mem-reservation.h>
 
-#include "hotplug.h"
 #include "mover.h"
 
 /* Ask for single pages for this long after Xen refused 2 MiB, because the free
@@ -61,9 +60,6 @@
  * pages kills a program to get such a stack, however many pages are free.
  */
 #define SPARED_BLOCKS	(SZ_16M / SZ_2M)
-
-/* One step tries to empty at most so many pieces of added memory. */
-#define MOST_PIECES	4
 
 /*
  * Clearing a batch is left to Xen only where Xen owes the guest so many pages
@@ -101,33 +97,19 @@ void balloon_mover_init(struct balloon_mover *m, struct balloon_pages *pages,
 	m->extents[POPULATE] = 1;
 	m->singles[RELEASE] = BALLOON_HUGE_PAGES;
 	m->singles[POPULATE] = BALLOON_HUGE_PAGES;
-	m->added_pfn = ULONG_MAX;
 }
 
 /**
  * balloon_mover_begin - forget what was learnt on the way to an earlier target
  * @m: the mover
  *
- * Xen is asked for 2 MiB again, and the search for added memory begins anew.
+ * Xen is asked for 2 MiB again.
  *
  * Context: the lock is held.
  */
 void balloon_mover_begin(struct balloon_mover *m)
 {
 	m->no_huge = false;
-	m->added_pfn = ULONG_MAX;
-}
-
-/**
- * balloon_mover_spare_added - leave added memory alone, or no longer
- * @m: the mover
- * @spare: leave it alone, because a block of it may be removed just now
- *
- * Context: the lock is held.
- */
-void balloon_mover_spare_added(struct balloon_mover *m, bool spare)
-{
-	m->spare_added = spare;
 }
 
 /**
@@ -252,6 +234,23 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 
 /* --- inflating ---------------------------------------------------------- */
 
+/* Count what could be spared of one zone, without slabs; add its share of the
+ * caches and its low watermark to the sums.
+ */
+static long zone_spares(struct zone *zone, enum zone_type highest,
+			unsigned long *cache, unsigned long *low)
+{
+	unsigned long kept = high_wmark_pages(zone) +
+			     zone->lowmem_reserve[highest];
+
+	*cache += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+		  zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+	*low += low_wmark_pages(zone);
+	return zone_page_state(zone, NR_FREE_PAGES) -
+	       zone_page_state(zone, NR_FREE_CMA_PAGES) -
+	       min(kept, zone_managed_pages(zone));
+}
+
 /**
  * balloon_mover_available - how much memory the guest could spare
  *
@@ -266,25 +265,42 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 unsigned long balloon_mover_available(void)
 {
 	enum zone_type highest = gfp_zone(GFP_BALLOON);
-	unsigned long low = 0, cache = 0, slab, kept;
+	unsigned long low = 0, cache = 0, slab;
 	struct zone *zone;
 	long pages = 0;
 
 	BALLOON_STUB(balloon_mover_available);
 	for_each_populated_zone(zone) {
-		if (zone_idx(zone) > highest)
-			continue;
-		kept = high_wmark_pages(zone) + zone->lowmem_reserve[highest];
-		pages += zone_page_state(zone, NR_FREE_PAGES);
-		pages -= zone_page_state(zone, NR_FREE_CMA_PAGES);
-		pages -= min(kept, zone_managed_pages(zone));
-		cache += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
-			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
-		low += low_wmark_pages(zone);
+		if (zone_idx(zone) <= highest)
+			pages += zone_spares(zone, highest, &cache, &low);
 	}
 	slab = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
 	       global_node_page_state(NR_KERNEL_MISC_RECLAIMABLE);
 	pages += cache - min(cache / 2, low) + slab - min(slab / 2, low);
+	return max(pages, 0L);
+}
+
+/**
+ * balloon_mover_movable - how much the zones could spare that the balloon does not
+ * allocate from
+ *
+ * Memory of these zones has to stay movable, and the balloon does not move its
+ * pages.  But memory blocks there can be emptied.
+ *
+ * Return: pages.
+ */
+unsigned long balloon_mover_movable(void)
+{
+	unsigned long low = 0, cache = 0;
+	struct zone *zone;
+	long pages = 0;
+
+	BALLOON_STUB(balloon_mover_movable);
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) == ZONE_MOVABLE)
+			pages += zone_spares(zone, ZONE_MOVABLE, &cache, &low);
+	}
+	pages += cache - min(cache / 2, low);
 	return max(pages, 0L);
 }
 
@@ -331,38 +347,6 @@ static struct page *get_extent(gfp_t gfp, unsigned int order)
 	return page;
 }
 
-#ifdef CONFIG_CONTIG_ALLOC
-/* Allocate this very piece of 2 MiB; the kernel moves its contents away. */
-static bool get_piece(unsigned long pfn)
-{
-	struct page *page = pfn_to_page(pfn);
-	unsigned long i;
-
-	/*
-	 * Moving a page that is being written to a disk waits for the disk, so
-	 * such a piece is left alone.  Writing that begins only now, and the
-	 * own buffers of a file system, are still waited for.
-	 */
-	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
-		if (PageLocked(page + i) || PageWriteback(page + i))
-			return false;
-	if (alloc_contig_range(pfn, pfn + BALLOON_HUGE_PAGES, ACR_FLAGS_NONE,
-			       GFP_KERNEL | __GFP_NOWARN))
-		return false;
-	/* the old contents are still in the pages, whatever the allocator
-	 * clears
-	 */
-	for (i = 0; i < BALLOON_HUGE_PAGES; i++)
-		xenmem_reservation_scrub_page(page + i);
-	return true;
-}
-#else
-static bool get_piece(unsigned long pfn)
-{
-	return false;
-}
-#endif
-
 /* Whether the worker should stop collecting pages, which may take long because
  * the kernel moves or writes others for it: a guest out of memory waits for the
  * lock, or there is another target.  A borrower does not stop, because it goes
@@ -373,28 +357,6 @@ static bool in_demand(struct balloon_mover *m, enum balloon_role role)
 	return role == BALLOON_FOR_TARGET &&
 	       (balloon_news_hold_left(m->news) ||
 		balloon_news_pending(m->news, BALLOON_NEW_TARGET));
-}
-
-/* Collect added memory, which goes first so that its blocks can be removed. */
-static void collect_added(struct balloon_mover *m, unsigned long want)
-{
-	struct balloon_batch *batch = &m->batch;
-	unsigned int tries = MOST_PIECES;
-
-	while (want >= BALLOON_HUGE_PAGES && batch->nr < m->extents[RELEASE] &&
-	       tries && !in_demand(m, BALLOON_FOR_TARGET) &&
-	       balloon_hotplug_next(&m->added_pfn)) {
-		struct page *page = pfn_to_online_page(m->added_pfn);
-
-		/* the block is offline, or the piece is in the balloon */
-		if (!page || PageOffline(page))
-			continue;
-		tries--;
-		if (!get_piece(m->added_pfn))
-			continue;
-		add_entries(batch, page, 1);
-		want -= BALLOON_HUGE_PAGES;
-	}
 }
 
 /* Ask for single pages as for movable ones, because the allocator then breaks
@@ -455,10 +417,6 @@ static void collect(struct balloon_mover *m, unsigned long want,
 		gfp |= __GFP_ZERO;
 
 	begin_batch(batch, ops->by_frame ? 0 : BALLOON_MAX_ORDER);
-	if (role == BALLOON_FOR_TARGET && !ops->keeps_blocks && !m->spare_added)
-		collect_added(m, want);
-	if (batch->nr)
-		return;
 	most = batch->order ? m->extents[RELEASE] :
 	       m->singles[RELEASE] / BALLOON_HUGE_PAGES ?: 1;
 	blocks = balloon_mover_free_blocks();
@@ -592,30 +550,14 @@ static unsigned long settle_release(struct balloon_mover *m)
 	return moved;
 }
 
-/**
- * balloon_mover_inflate - release one bounded piece of the guest's memory
- * @m: the mover
- * @want: pages, at least 1
- * @role: for whom; the worker stops early for a rescue or another target
- *
- * Takes pages from the allocator and releases them to Xen; may stop after any
- * part of that.  Pages that Xen took are in the balloon afterwards, and no
- * longer in current_pages; all others are the kernel's again.
- *
- * Context: may sleep; the lock is held.
- * Return: what moved; not tried means that the guest had no page to spare.
- */
-struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
-					   unsigned long want,
-					   enum balloon_role role)
+/* Release the batch, which has pages of the kernel. */
+static struct balloon_moved release_batch(struct balloon_mover *m)
 {
 	struct balloon_batch *batch = &m->batch;
 	struct balloon_moved result = {};
 	struct page *page;
 	u64 ns = 0;
 
-	lockdep_assert_held(&m->lock);
-	collect(m, want, role);
 	if (!batch->nr)
 		return result;
 	result.tried = true;
@@ -642,6 +584,50 @@ struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
 	balloon_reservation_release(m->reservation, batch, &ns);
 	result.pages += settle_release(m);
 	return result;
+}
+
+/**
+ * balloon_mover_inflate - release one bounded piece of the guest's memory
+ * @m: the mover
+ * @want: pages, at least 1
+ * @role: for whom; the worker stops early for a rescue or another target
+ *
+ * Takes pages from the allocator and releases them to Xen; may stop after any
+ * part of that.  Pages that Xen took are in the balloon afterwards, and no
+ * longer in current_pages; all others are the kernel's again.
+ *
+ * Context: may sleep; the lock is held.
+ * Return: what moved; not tried means that the guest had no page to spare.
+ */
+struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
+					   unsigned long want,
+					   enum balloon_role role)
+{
+	lockdep_assert_held(&m->lock);
+	collect(m, want, role);
+	return release_batch(m);
+}
+
+/**
+ * balloon_mover_release - release pages that were allocated elsewhere
+ * @m: the mover
+ * @page: the first of them; nobody can read its old contents any more
+ * @nr_pages: how many; neighbours in physical memory, at most 2 MiB
+ *
+ * Context: may sleep; the lock is held.
+ * Return: as with balloon_mover_inflate().
+ */
+struct balloon_moved balloon_mover_release(struct balloon_mover *m,
+					   struct page *page,
+					   unsigned long nr_pages)
+{
+	bool whole = nr_pages == BALLOON_HUGE_PAGES &&
+		     !m->reservation->ops->by_frame;
+
+	lockdep_assert_held(&m->lock);
+	begin_batch(&m->batch, whole ? BALLOON_MAX_ORDER : 0);
+	add_entries(&m->batch, page, whole ? 1 : nr_pages);
+	return release_batch(m);
 }
 
 /* --- deflating ---------------------------------------------------------- */
@@ -707,7 +693,11 @@ static unsigned long settle_populate(struct balloon_mover *m, unsigned int done)
 	since = lock_list(m);
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
-		if (!test_bit(i, batch->moved)) {
+		if (i == done && m->reservation->ops->keeps_frames) {
+			/* it may have no frame; Xen has not tried the others */
+			nr = 1;
+			balloon_pages_add_last(m->pages, batch->pages[i], pages);
+		} else if (!test_bit(i, batch->moved)) {
 			balloon_pages_add(m->pages, batch->pages[i],
 					  nr * pages);
 		} else if (test_bit(i, batch->unsure)) {
@@ -800,13 +790,17 @@ struct balloon_view balloon_mover_view(const struct balloon_mover *m,
 		.floor = floor,
 		.listed = balloon_pages_count(bp),
 		.lent = stats->target_unpopulated,
-		.total_pages = stats->total_pages - bp->quarantined -
-			       bp->leaving,
+		.offline = bp->table.offline,
 	};
 
 	lockdep_assert_held(&bp->lock);
 	if (view.current_pages > max(view.target_pages, floor) &&
-	    !balloon_news_hold_left(m->news))
+	    !balloon_news_hold_left(m->news)) {
 		view.available = balloon_mover_available();
+		if (bp->table.held && !m->reservation->ops->keeps_blocks) {
+			view.movable = balloon_mover_movable();
+			view.held = bp->table.held;
+		}
+	}
 	return view;
 }

@@ -58,9 +58,6 @@ struct balloon_moved {
  * @singles: entries of the next hypercall that moves pages, by direction
  * @no_huge_until: jiffies; 2 MiB is not asked of Xen before
  * @no_huge: @no_huge_until is valid
- * @added_pfn: where the search for added memory to release stands
- * @spare_added: added memory is left alone, because a block of it may be removed
- *	just now
  * @xen_scrubs: Xen clears what it takes, as long as it owes the guest much memory
  *	that is populated on demand; false for good once that is little
  * @longest_hold_ns: the longest time that the lock of the list was held to move a
@@ -79,8 +76,6 @@ struct balloon_mover {
 	unsigned int singles[2];
 	unsigned long no_huge_until;
 	bool no_huge;
-	unsigned long added_pfn;
-	bool spare_added;
 	bool xen_scrubs;
 	u64 longest_hold_ns;
 	unsigned long lost;
@@ -104,10 +99,13 @@ struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
 struct balloon_moved balloon_mover_deflate(struct balloon_mover *m,
 					   unsigned long want,
 					   enum balloon_role role);
-void balloon_mover_spare_added(struct balloon_mover *m, bool spare);
+struct balloon_moved balloon_mover_release(struct balloon_mover *m,
+					   struct page *page,
+					   unsigned long nr_pages);
 struct balloon_view balloon_mover_view(const struct balloon_mover *m,
 				       unsigned long floor);
 unsigned long balloon_mover_available(void);
+unsigned long balloon_mover_movable(void);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 unsigned long balloon_mover_free_blocks(void);

@@ -25,6 +25,7 @@
 
 #include <linux/bitops.h>
 #include <linux/build_bug.h>
+#include <linux/errno.h>
 #include <linux/highmem.h>
 #include <linux/lockdep.h>
 #include <linux/memory_hotplug.h>
@@ -81,6 +82,7 @@ void balloon_pages_init(struct balloon_pages *bp, struct balloon_stats *stats)
 
 	mutex_init(&bp->lock);
 	bp->stats = stats;
+	balloon_table_init(&bp->table);
 	for (order = 0; order < BALLOON_NR_ORDERS; order++) {
 		INIT_LIST_HEAD(&bp->free[0][order]);
 		INIT_LIST_HEAD(&bp->free[1][order]);
@@ -113,26 +115,6 @@ long balloon_pages_shortfall(const struct balloon_pages *bp)
 {
 	return READ_ONCE(bp->stats->target_pages) -
 	       READ_ONCE(bp->stats->current_pages);
-}
-
-/**
- * balloon_pages_missing - count the pages of added memory that are not online
- * @bp: the list
- *
- * Context: takes the lock.
- * Return: pages.
- */
-unsigned long balloon_pages_missing(struct balloon_pages *bp)
-{
-	struct balloon_stats *stats = bp->stats;
-	unsigned long known;
-
-	mutex_lock(&bp->lock);
-	known = stats->current_pages + stats->target_unpopulated +
-		balloon_pages_count(bp) + bp->quarantined + bp->leaving;
-	known = stats->total_pages - min(stats->total_pages, known);
-	mutex_unlock(&bp->lock);
-	return known;
 }
 
 /**
@@ -212,8 +194,10 @@ static bool is_extent(struct page *page)
 	       (page_private(page) & ~0xffUL) == EXTENT_TAG;
 }
 
-/* The pages of an extent are in one zone, so the first one tells of them all. */
-static void account(struct balloon_pages *bp, struct page *page,
+/* The pages of an extent are in one zone and one memory block, so the first one
+ * tells of them all.  Return: whether the driver added the block.
+ */
+static bool account(struct balloon_pages *bp, struct page *page,
 		    unsigned int order, int sign)
 {
 	long nr_pages = sign * (1L << order);
@@ -223,13 +207,20 @@ static void account(struct balloon_pages *bp, struct page *page,
 	else
 		bp->stats->balloon_low += nr_pages;
 	mod_node_page_state(page_pgdat(page), NR_BALLOON_PAGES, nr_pages);
+	return balloon_table_used(&bp->table) &&
+	       balloon_table_count(&bp->table, page_to_pfn(page), nr_pages);
 }
 
 static void link_extent(struct balloon_pages *bp, struct page *page,
-			unsigned int order)
+			unsigned int order, bool last)
 {
+	struct list_head *list = &bp->free[PageHighMem(page)][order];
+
 	set_page_private(page, extent_tag(order));
-	list_add(&page->lru, &bp->free[PageHighMem(page)][order]);
+	if (last)
+		list_add_tail(&page->lru, list);
+	else
+		list_add(&page->lru, list);
 }
 
 static void unlink_extent(struct page *page)
@@ -254,11 +245,12 @@ static struct page *free_buddy(struct page *page, unsigned int order)
 }
 
 static void add_extent(struct balloon_pages *bp, struct page *page,
-		       unsigned int order)
+		       unsigned int order, bool last)
 {
 	struct page *buddy;
 
-	account(bp, page, order, 1);
+	/* added memory comes last, so that its blocks can stay empty */
+	last |= account(bp, page, order, 1);
 	while (order < BALLOON_MAX_ORDER) {
 		buddy = free_buddy(page, order);
 		if (!buddy)
@@ -267,7 +259,20 @@ static void add_extent(struct balloon_pages *bp, struct page *page,
 		page = min(page, buddy);
 		order++;
 	}
-	link_extent(bp, page, order);
+	link_extent(bp, page, order, last);
+}
+
+static void add_extents(struct balloon_pages *bp, struct page *page,
+			unsigned long nr_pages, bool last)
+{
+	unsigned int order;
+
+	while (nr_pages) {
+		order = balloon_pages_extent_order(page, nr_pages);
+		add_extent(bp, page, order, last);
+		page += 1UL << order;
+		nr_pages -= 1UL << order;
+	}
 }
 
 /**
@@ -281,14 +286,23 @@ static void add_extent(struct balloon_pages *bp, struct page *page,
 void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 		       unsigned long nr_pages)
 {
-	unsigned int order;
+	add_extents(bp, page, nr_pages, false);
+}
 
-	while (nr_pages) {
-		order = balloon_pages_extent_order(page, nr_pages);
-		add_extent(bp, page, order);
-		page += 1UL << order;
-		nr_pages -= 1UL << order;
-	}
+/**
+ * balloon_pages_add_last - put pages into the balloon that Xen cannot populate now
+ * @bp: the list
+ * @page: the first of them; marked
+ * @nr_pages: how many; neighbours in physical memory
+ *
+ * All other extents of the same size are handed out before these.
+ *
+ * Context: the lock is held.
+ */
+void balloon_pages_add_last(struct balloon_pages *bp, struct page *page,
+			    unsigned long nr_pages)
+{
+	add_extents(bp, page, nr_pages, true);
 }
 
 /**
@@ -331,7 +345,7 @@ static struct page *split_extent(struct balloon_pages *bp, struct page *page,
 	unlink_extent(page);
 	while (has > wants) {
 		has--;
-		link_extent(bp, page + (1UL << has), has);
+		link_extent(bp, page + (1UL << has), has, false);
 	}
 	account(bp, page, wants, -1);
 	return page;
@@ -398,28 +412,15 @@ struct page *balloon_pages_take_huge(struct balloon_pages *bp)
 	return page;
 }
 
-/* Whether all pages of a range of whole extents are in the balloon. */
-VISIBLE_IF_KUNIT bool balloon_pages_cover(unsigned long start_pfn,
-					  unsigned long nr_pages)
+/* Set aside what is in the balloon of a range of whole extents: the pages are on no
+ * list.  They also lose their reference, since a page that is referred to keeps
+ * its neighbours from being isolated, and its block from going offline.
+ */
+VISIBLE_IF_KUNIT void balloon_pages_set_aside(struct balloon_pages *bp,
+					      unsigned long start_pfn,
+					      unsigned long nr_pages)
 {
-	unsigned long pfn = start_pfn, end = start_pfn + nr_pages;
-
-	while (pfn < end) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (!is_extent(page))
-			return false;
-		pfn += 1UL << (page_private(page) & 0xff);
-	}
-	return true;
-}
-
-/* Take all pages of a range of whole extents off the list; they stay marked. */
-VISIBLE_IF_KUNIT void balloon_pages_take_range(struct balloon_pages *bp,
-					       unsigned long start_pfn,
-					       unsigned long nr_pages)
-{
-	unsigned long pfn = start_pfn, end = start_pfn + nr_pages;
+	unsigned long pfn = start_pfn, end = start_pfn + nr_pages, i;
 
 	while (pfn < end) {
 		struct page *page = pfn_to_page(pfn);
@@ -428,106 +429,286 @@ VISIBLE_IF_KUNIT void balloon_pages_take_range(struct balloon_pages *bp,
 		if (is_extent(page)) {
 			order = page_private(page) & 0xff;
 			split_extent(bp, page, order, order);
+			for (i = 0; i < 1UL << order; i++)
+				page_ref_dec(page + i);
 		}
 		pfn += 1UL << order;
 	}
 }
 
-/**
- * balloon_pages_empty - whether an online memory block has no memory in it
- * @bp: the list
- * @start_pfn: the first page of the block
- * @nr_pages: its size
- *
- * Context: takes the lock.
- * Return: true where all pages of the block are in the balloon.
- */
-bool balloon_pages_empty(struct balloon_pages *bp, unsigned long start_pfn,
-			 unsigned long nr_pages)
+/* Put back what was set aside. */
+VISIBLE_IF_KUNIT void balloon_pages_put_back(struct balloon_pages *bp,
+					     unsigned long start_pfn,
+					     unsigned long nr_pages)
 {
-	bool empty;
+	unsigned long pfn = start_pfn, end = start_pfn + nr_pages, from;
 
+	while (pfn < end) {
+		for (from = pfn; pfn < end; pfn++) {
+			struct page *page = pfn_to_page(pfn);
+
+			if (!PageOffline(page) || page_count(page))
+				break;
+			page_ref_inc(page);
+		}
+		if (pfn > from)
+			balloon_pages_add(bp, pfn_to_page(from), pfn - from);
+		else
+			pfn++;
+	}
+}
+
+/* --- memory blocks that were added --------------------------------------- */
+
+/**
+ * balloon_pages_enter_block - a memory block is about to be added
+ * @bp: the list
+ * @pfn: its first page
+ * @unruled: whether user space has no rules for blocks yet
+ *
+ * From here on the pages of the block belong to the balloon when they come
+ * online.
+ *
+ * Context: may sleep; takes the lock.
+ * Return: 0 or a negative errno.
+ */
+int balloon_pages_enter_block(struct balloon_pages *bp, unsigned long pfn,
+			      bool unruled)
+{
+	int ret;
+
+	ret = balloon_table_reserve(&bp->table, pfn);
+	if (ret)
+		return ret;
 	mutex_lock(&bp->lock);
-	/*
-	 * A block that is offline has no struct pages to look at.  A block that
-	 * leaves keeps them until @leaving is 0 again.
-	 */
-	empty = !bp->leaving && pfn_to_online_page(start_pfn) &&
-		balloon_pages_cover(start_pfn, nr_pages);
+	balloon_table_enter(&bp->table, pfn, unruled);
 	mutex_unlock(&bp->lock);
-	return empty;
+	return 0;
 }
 
 /**
- * balloon_pages_leave - take the pages of a block off the list for its removal
+ * balloon_pages_block_added - a memory block was added
  * @bp: the list
- * @start_pfn: the first page of the block
- * @nr_pages: its size
- *
- * The pages lose their reference, because a page that is referred to keeps its
- * block from going offline.
+ * @pfn: its first page
  *
  * Context: takes the lock.
- * Return: false where some page of the block was lent or populated meanwhile:
- * the block stays, and its pages are where they were.
  */
-bool balloon_pages_leave(struct balloon_pages *bp, unsigned long start_pfn,
-			 unsigned long nr_pages)
+void balloon_pages_block_added(struct balloon_pages *bp, unsigned long pfn)
 {
-	unsigned long i;
-	bool empty;
+	unsigned long listed;
 
 	mutex_lock(&bp->lock);
-	/* the block may have been set offline, and online again, before */
-	bp->leaving = 0;
-	empty = balloon_pages_cover(start_pfn, nr_pages);
-	if (empty) {
-		balloon_pages_take_range(bp, start_pfn, nr_pages);
-		for (i = 0; i < nr_pages; i++)
-			page_ref_dec(pfn_to_page(start_pfn + i));
-		bp->leaving = nr_pages;
+	/* it may have come online already */
+	if (balloon_table_state(&bp->table, pfn, &listed) == BALLOON_BLOCK_NEW)
+		balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_ADDED);
+	bp->stats->total_pages += bp->table.block_pages;
+	mutex_unlock(&bp->lock);
+}
+
+/**
+ * balloon_pages_block_gone - a memory block was removed, or could not be added
+ * @bp: the list
+ * @pfn: its first page
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_block_gone(struct balloon_pages *bp, unsigned long pfn)
+{
+	unsigned long listed;
+
+	mutex_lock(&bp->lock);
+	if (balloon_table_state(&bp->table, pfn, &listed) != BALLOON_BLOCK_NEW)
+		bp->stats->total_pages -= bp->table.block_pages;
+	balloon_table_forget(&bp->table, pfn);
+	mutex_unlock(&bp->lock);
+}
+
+/**
+ * balloon_pages_online_page - pages come online
+ * @bp: the list
+ * @page: the first of them
+ * @nr_pages: how many; all in one block
+ *
+ * Context: takes the lock.
+ * Return: whether they are in the balloon now.  false: they are the kernel's,
+ * because the driver did not add the block, or because the block was online
+ * before and has memory.
+ */
+bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
+			       unsigned long nr_pages)
+{
+	enum balloon_block_state state;
+	unsigned long listed;
+
+	mutex_lock(&bp->lock);
+	state = balloon_table_state(&bp->table, page_to_pfn(page), &listed);
+	mutex_unlock(&bp->lock);
+	/* the state does not change while the block comes online */
+	if (state != BALLOON_BLOCK_NEW && state != BALLOON_BLOCK_ADDED)
+		return false;
+	balloon_pages_add_hole(bp, page, nr_pages);
+	return true;
+}
+
+/**
+ * balloon_pages_block_online - a memory block has come online
+ * @bp: the list
+ * @pfn: its first page; the block may be somebody else's
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_block_online(struct balloon_pages *bp, unsigned long pfn)
+{
+	unsigned long listed;
+
+	mutex_lock(&bp->lock);
+	if (balloon_table_state(&bp->table, pfn, &listed) != BALLOON_BLOCK_NONE)
+		balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_ONLINE);
+	mutex_unlock(&bp->lock);
+}
+
+/* A block may go offline; if it is empty its pages leave the list. */
+static void go(struct balloon_pages *bp, unsigned long pfn, bool empty)
+{
+	if (empty)
+		balloon_pages_set_aside(bp, pfn, bp->table.block_pages);
+	balloon_table_set(&bp->table, pfn, empty ? BALLOON_BLOCK_LEAVING :
+						   BALLOON_BLOCK_AWAY);
+}
+
+/**
+ * balloon_pages_block_going - a memory block is about to go offline
+ * @bp: the list
+ * @pfn: its first page; the block may be somebody else's
+ * @removed: the driver removes the block
+ *
+ * The pages of a block with no memory in it leave the list.
+ *
+ * Context: takes the lock.
+ * Return: 0, or -EBUSY where the block has to stay online: the driver is removing
+ * it and some page was lent or populated meanwhile, or it is being emptied.
+ */
+int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
+			      bool removed)
+{
+	struct balloon_table *t = &bp->table;
+	unsigned long listed;
+	int ret = 0;
+
+	mutex_lock(&bp->lock);
+	if (balloon_table_state(t, pfn, &listed) == BALLOON_BLOCK_ONLINE) {
+		if (t->claimed == pfn / t->block_pages)
+			ret = -EBUSY;
+		else if (listed < t->block_pages && removed)
+			ret = -EBUSY;
+		else
+			go(bp, pfn, listed == t->block_pages);
 	}
 	mutex_unlock(&bp->lock);
-	return empty;
+	return ret;
 }
 
 /**
- * balloon_pages_stay - undo balloon_pages_leave()
+ * balloon_pages_block_stays - a memory block does not go offline after all
  * @bp: the list
- * @start_pfn: the first page of the block
- * @nr_pages: its size
+ * @pfn: its first page; the block may be somebody else's
  *
- * Does nothing where no block is leaving.
+ * Undoes balloon_pages_block_going(), if that did anything.
  *
  * Context: takes the lock.
  */
-void balloon_pages_stay(struct balloon_pages *bp, unsigned long start_pfn,
-			unsigned long nr_pages)
+void balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
 {
-	unsigned long i;
+	enum balloon_block_state state;
+	unsigned long listed;
 
 	mutex_lock(&bp->lock);
-	if (bp->leaving) {
-		for (i = 0; i < nr_pages; i++)
-			page_ref_inc(pfn_to_page(start_pfn + i));
-		balloon_pages_add(bp, pfn_to_page(start_pfn), nr_pages);
-		bp->leaving = 0;
-	}
+	state = balloon_table_state(&bp->table, pfn, &listed);
+	if (state == BALLOON_BLOCK_LEAVING || state == BALLOON_BLOCK_AWAY)
+		balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_ONLINE);
+	if (state == BALLOON_BLOCK_LEAVING)
+		balloon_pages_put_back(bp, pfn, bp->table.block_pages);
 	mutex_unlock(&bp->lock);
 }
 
 /**
- * balloon_pages_resize - count pages of blocks that were added or removed
+ * balloon_pages_block_offline - a memory block has gone offline
  * @bp: the list
- * @nr_pages: how many; negative: they were removed
+ * @pfn: its first page; the block may be somebody else's
+ *
+ * A block with no memory behind it is as one that was just added.
  *
  * Context: takes the lock.
  */
-void balloon_pages_resize(struct balloon_pages *bp, long nr_pages)
+void balloon_pages_block_offline(struct balloon_pages *bp, unsigned long pfn)
+{
+	unsigned long listed;
+
+	mutex_lock(&bp->lock);
+	if (balloon_table_state(&bp->table, pfn, &listed) ==
+	    BALLOON_BLOCK_LEAVING)
+		balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_ADDED);
+	mutex_unlock(&bp->lock);
+}
+
+/**
+ * balloon_pages_empty_block - find a memory block with no memory in it
+ * @bp: the list
+ * @pfn: set to its first page
+ *
+ * Context: takes the lock.
+ * Return: whether there is one; it may have memory in it a moment later.
+ */
+bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn)
+{
+	bool found;
+
+	if (!balloon_table_used(&bp->table))
+		return false;
+	mutex_lock(&bp->lock);
+	found = balloon_table_empty(&bp->table, pfn);
+	mutex_unlock(&bp->lock);
+	return found;
+}
+
+/**
+ * balloon_pages_claim - find the next piece of added memory, to empty it
+ * @bp: the list
+ * @pfn: in: the last piece, ULONG_MAX to begin; out: the first page of a piece of
+ *	2 MiB
+ *
+ * The block of the piece does not go offline before balloon_pages_unclaim(), so
+ * its struct pages can be read.  Nobody gets those pages of the piece that are in
+ * the balloon.
+ *
+ * Context: takes the lock.
+ * Return: false where there is no piece before @pfn.
+ */
+bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn)
+{
+	bool found;
+
+	mutex_lock(&bp->lock);
+	found = balloon_table_next(&bp->table, pfn, BALLOON_HUGE_PAGES);
+	if (found) {
+		bp->table.claimed = *pfn / bp->table.block_pages;
+		balloon_pages_set_aside(bp, *pfn, BALLOON_HUGE_PAGES);
+	}
+	mutex_unlock(&bp->lock);
+	return found;
+}
+
+/**
+ * balloon_pages_unclaim - a piece is no longer being emptied
+ * @bp: the list
+ * @pfn: its first page
+ *
+ * Context: takes the lock.
+ */
+void balloon_pages_unclaim(struct balloon_pages *bp, unsigned long pfn)
 {
 	mutex_lock(&bp->lock);
-	bp->stats->total_pages += nr_pages;
-	if (nr_pages <= 0)
-		bp->leaving = 0;
+	balloon_pages_put_back(bp, pfn, BALLOON_HUGE_PAGES);
+	bp->table.claimed = BALLOON_NO_BLOCK;
 	mutex_unlock(&bp->lock);
 }

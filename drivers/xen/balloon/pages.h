@@ -13,6 +13,7 @@
 #include <xen/balloon.h>
 
 #include "common.h"
+#include "table.h"
 
 /* The largest extent that moves: 2 MiB, whatever the page size is. */
 #define BALLOON_MAX_ORDER	(21 - PAGE_SHIFT)
@@ -30,7 +31,7 @@
  *	balloon_high are counted there
  * @initial: current_pages at init
  * @quarantined: pages that are neither the guest's nor surely Xen's
- * @leaving: pages of a block that is being removed; on no list
+ * @table: the memory blocks that were added
  */
 struct balloon_pages {
 	struct mutex lock;	/* the list and the counts */
@@ -38,7 +39,7 @@ struct balloon_pages {
 	struct balloon_stats *stats;
 	unsigned long initial;
 	unsigned long quarantined;
-	unsigned long leaving;
+	struct balloon_table table;
 };
 
 void balloon_pages_init(struct balloon_pages *bp, struct balloon_stats *stats);
@@ -46,32 +47,52 @@ void balloon_pages_begin(struct balloon_pages *bp, unsigned long held,
 			 unsigned long total);
 unsigned long balloon_pages_count(const struct balloon_pages *bp);
 long balloon_pages_shortfall(const struct balloon_pages *bp);
-unsigned long balloon_pages_missing(struct balloon_pages *bp);
 void balloon_pages_clean(struct page *page, unsigned long nr_pages);
 void balloon_pages_mark(struct page *page, unsigned long nr_pages);
 void balloon_pages_unmark(struct page *page, unsigned long nr_pages);
 void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 		       unsigned long nr_pages);
+void balloon_pages_add_last(struct balloon_pages *bp, struct page *page,
+			    unsigned long nr_pages);
 void balloon_pages_add_hole(struct balloon_pages *bp, struct page *page,
 			    unsigned long nr_pages);
 void balloon_pages_quarantine(struct balloon_pages *bp, unsigned long nr_pages);
 struct page *balloon_pages_take(struct balloon_pages *bp, bool low_only,
 				unsigned int *order);
 struct page *balloon_pages_take_huge(struct balloon_pages *bp);
-bool balloon_pages_empty(struct balloon_pages *bp, unsigned long start_pfn,
-			 unsigned long nr_pages);
-bool balloon_pages_leave(struct balloon_pages *bp, unsigned long start_pfn,
-			 unsigned long nr_pages);
-void balloon_pages_stay(struct balloon_pages *bp, unsigned long start_pfn,
-			unsigned long nr_pages);
-void balloon_pages_resize(struct balloon_pages *bp, long nr_pages);
+int balloon_pages_enter_block(struct balloon_pages *bp, unsigned long pfn,
+			      bool unruled);
+void balloon_pages_block_added(struct balloon_pages *bp, unsigned long pfn);
+void balloon_pages_block_gone(struct balloon_pages *bp, unsigned long pfn);
+bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
+			       unsigned long nr_pages);
+void balloon_pages_block_online(struct balloon_pages *bp, unsigned long pfn);
+int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
+			      bool removed);
+void balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn);
+void balloon_pages_block_offline(struct balloon_pages *bp, unsigned long pfn);
+bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn);
+bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn);
+void balloon_pages_unclaim(struct balloon_pages *bp, unsigned long pfn);
 unsigned int balloon_pages_extent_order(struct page *page,
 					unsigned long nr_pages);
 
+/**
+ * balloon_pages_offline - how much added memory is not online
+ * @bp: the list
+ *
+ * Return: pages; a moment old without the lock.
+ */
+static inline unsigned long balloon_pages_offline(const struct balloon_pages *bp)
+{
+	return READ_ONCE(bp->table.offline);
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
-bool balloon_pages_cover(unsigned long start_pfn, unsigned long nr_pages);
-void balloon_pages_take_range(struct balloon_pages *bp, unsigned long start_pfn,
-			      unsigned long nr_pages);
+void balloon_pages_set_aside(struct balloon_pages *bp, unsigned long start_pfn,
+			     unsigned long nr_pages);
+void balloon_pages_put_back(struct balloon_pages *bp, unsigned long start_pfn,
+			    unsigned long nr_pages);
 unsigned int balloon_pages_chunk_order(unsigned long pfn,
 				       unsigned long nr_pages);
 #endif

@@ -58,21 +58,27 @@ unsigned long balloon_policy_spare(unsigned long available)
  * block is added in vain.  Inflating stops while the guest can still start a
  * program.
  *
+ * Memory that the allocator cannot give for the balloon counts as well, where
+ * it lies in a memory block that can be emptied.
+ *
  * Return: the step; its nr_pages is never more than the credit.
  */
 struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
 {
 	unsigned long target = max(view->target_pages, view->floor);
-	unsigned long want, most, populated;
+	unsigned long want, most, allocated;
 
 	if (view->current_pages > target) {
 		want = view->current_pages - target;
-		most = balloon_policy_spare(view->available);
+		allocated = balloon_policy_spare(view->available);
+		most = balloon_policy_spare(view->available + view->movable);
+		most = allocated + min(view->held, most - allocated);
 		if (!most)
 			return (struct balloon_plan){ BALLOON_NEXT_SPARE_NONE,
 						      want };
 		return (struct balloon_plan){ BALLOON_NEXT_INFLATE,
-					      min(want, most) };
+					      min(want, most),
+					      min(want, allocated) };
 	}
 
 	/* a target below the floor is no reason to grow up to the floor */
@@ -86,14 +92,10 @@ struct balloon_plan balloon_policy_plan(const struct balloon_view *view)
 		return (struct balloon_plan){ BALLOON_NEXT_DEFLATE, want };
 
 	/* memory that was added and is not online yet comes before more of it */
-	populated = view->total_pages - min(view->total_pages, view->lent);
-	if (populated > view->current_pages)
-		return (struct balloon_plan){
-			BALLOON_NEXT_WAIT_ONLINE,
-			min(want, populated - view->current_pages)
-		};
-	return (struct balloon_plan){ BALLOON_NEXT_ADD,
-				      view->target_pages - populated };
+	if (view->offline)
+		return (struct balloon_plan){ BALLOON_NEXT_WAIT_ONLINE,
+					      min(want, view->offline) };
+	return (struct balloon_plan){ BALLOON_NEXT_ADD, want };
 }
 
 /**
@@ -200,6 +202,23 @@ unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page)
 {
 	return DIV_ROUND_UP(block * per_page, PAGE_SIZE);
+}
+
+/**
+ * balloon_policy_worth - leave out a last block that costs more than it brings
+ * @want: pages that the target lacks
+ * @block: pages of a memory block
+ * @per_page: bytes of structures and tables that each page needs
+ *
+ * Return: @want, or less: whole blocks.
+ */
+unsigned long balloon_policy_worth(unsigned long want, unsigned long block,
+				   size_t per_page)
+{
+	unsigned long tail = want % block;
+
+	return tail > balloon_policy_block_cost(block, per_page) ? want :
+								   want - tail;
 }
 
 /**

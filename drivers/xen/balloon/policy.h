@@ -36,8 +36,10 @@ enum balloon_next {
  * @floor: what the guest keeps whatever the target (min_kb)
  * @listed: pages in the balloon
  * @lent: pages lent out as holes
- * @total_pages: everything that has a struct page
+ * @offline: pages that were added and are not online
  * @available: what the guest could spare, caches that it can drop included
+ * @movable: what zones could spare that the balloon does not allocate from
+ * @held: pages of added memory blocks that can be emptied
  */
 struct balloon_view {
 	unsigned long current_pages;
@@ -45,18 +47,22 @@ struct balloon_view {
 	unsigned long floor;
 	unsigned long listed;
 	unsigned long lent;
-	unsigned long total_pages;
+	unsigned long offline;
 	unsigned long available;
+	unsigned long movable;
+	unsigned long held;
 };
 
 /**
  * struct balloon_plan - the next step
  * @next: what the step does
  * @nr_pages: how many pages the step is about
+ * @allocated: how many of these may come from the allocator, when inflating
  */
 struct balloon_plan {
 	enum balloon_next next;
 	unsigned long nr_pages;
+	unsigned long allocated;
 };
 
 /**
@@ -81,6 +87,8 @@ unsigned long balloon_policy_delay_s(unsigned long retry_count,
 unsigned int balloon_policy_batch(unsigned int extents, unsigned int most,
 				  u64 ns);
 unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page);
+unsigned long balloon_policy_worth(unsigned long want, unsigned long block,
+				   size_t per_page);
 unsigned long balloon_policy_add(unsigned long want, unsigned long available,
 				 unsigned long block, size_t per_page);
 bool balloon_policy_balanced(long held, long lost, long frames, long *kept);

@@ -56,6 +56,9 @@
  */
 #define BLOCKS_PATIENCE	(2 * HZ)
 
+/* User space may change its rules for blocks at any time, and tells nobody. */
+#define RULES_TIME	(5 * HZ)
+
 /* The worker goes on inflating for this long after it was asked to freeze. */
 #define FREEZE_GRACE	(3 * HZ / 4)
 
@@ -386,25 +389,56 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 	return balloon_policy_plan(&view);
 }
 
+/* Whether the worker is asked to stand still; a test replaces this. */
+VISIBLE_IF_KUNIT bool balloon_worker_freezing(void)
+{
+	BALLOON_STUB(balloon_worker_freezing);
+	return freezing(current);
+}
+
+static void inflate(struct xen_balloon *b, const struct balloon_plan *plan,
+		    struct result *result)
+{
+	struct balloon_moved moved = {};
+
+	/* a guest that is about to be saved gives what it can give at once */
+	if (!balloon_worker_freezing() &&
+	    balloon_blocks_empty(&b->blocks, plan->nr_pages, plan->allocated)) {
+		result->delay = balloon_blocks_emptying_left(&b->blocks);
+		result->outcome = result->delay ? WAITING : SUPERSEDED;
+		return;
+	}
+	if (plan->allocated)
+		moved = balloon_mover_inflate(&b->mover, plan->allocated,
+					      BALLOON_FOR_TARGET);
+	result->moved = moved.pages;
+	if (!moved.pages && moved.tried)
+		refuse(b, result, BALLOON_REFUSED_RELEASE, -EIO);
+	else if (!moved.pages)
+		refuse(b, result, BALLOON_REFUSED_GUEST, -ENOMEM);
+}
+
+static void wait_online(struct xen_balloon *b, struct result *result)
+{
+	/* the block that comes online kicks, and so does the end of a removal */
+	result->outcome = WAITING;
+	if (balloon_blocks_replace(&b->blocks))
+		result->outcome = SUPERSEDED;
+	else if (balloon_table_unruled(&b->pages.table))
+		result->delay = RULES_TIME;
+}
+
 /* Do one bounded piece of the plan.  Context: mover.lock is held. */
 static void act(struct xen_balloon *b, const struct balloon_plan *plan,
 		struct result *result)
 {
-	struct balloon_moved moved;
-
 	/* how adding ended matters only to a plan that adds */
 	if (plan->next != BALLOON_NEXT_ADD)
 		balloon_blocks_take_error(&b->blocks);
 
 	switch (plan->next) {
 	case BALLOON_NEXT_INFLATE:
-		moved = balloon_mover_inflate(&b->mover, plan->nr_pages,
-					      BALLOON_FOR_TARGET);
-		result->moved = moved.pages;
-		if (!moved.pages && moved.tried)
-			refuse(b, result, BALLOON_REFUSED_RELEASE, -EIO);
-		else if (!moved.pages)
-			refuse(b, result, BALLOON_REFUSED_GUEST, -ENOMEM);
+		inflate(b, plan, result);
 		break;
 	case BALLOON_NEXT_DEFLATE:
 		deflate(b, plan->nr_pages, result);
@@ -413,8 +447,7 @@ static void act(struct xen_balloon *b, const struct balloon_plan *plan,
 		add(b, plan->nr_pages, result);
 		break;
 	case BALLOON_NEXT_WAIT_ONLINE:
-		/* the block that comes online kicks */
-		result->outcome = WAITING;
+		wait_online(b, result);
 		break;
 	default:
 		stand_still(b, plan->next, result);
@@ -548,13 +581,6 @@ long balloon_worker_step(struct xen_balloon *b)
 }
 
 /* --- the worker --------------------------------------------------------- */
-
-/* Whether the worker is asked to stand still; a test replaces this. */
-VISIBLE_IF_KUNIT bool balloon_worker_freezing(void)
-{
-	BALLOON_STUB(balloon_worker_freezing);
-	return freezing(current);
-}
 
 /* A toolstack restores a saved guest into a domain that may have no more than
  * its target.  So a worker that is asked to freeze while it inflates goes on,
