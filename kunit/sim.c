@@ -689,9 +689,9 @@ static int sim_hotplug_remove(unsigned long pfn)
 		block_event(sim, page, MEM_OFFLINE);
 		for (i = 0; i < BALLOON_HUGE_PAGES; i++)
 			page_ref_inc(page + i);
-	} else if (sim->remove_errno) {
-		return sim->remove_errno;
 	} else {
+		if (sim->remove_errno)
+			return sim->remove_errno;
 		KUNIT_EXPECT_TRUE(sim->test, take_out(sim->added,
 						      &sim->nr_added, page));
 		sim->not_online -= BALLOON_HUGE_PAGES;
@@ -809,11 +809,13 @@ struct page *sim_add_block(struct sim *sim)
 void sim_online(struct sim *sim)
 {
 	struct page *page;
+	bool taken;
 
 	while (sim->nr_added) {
 		page = sim->added[--sim->nr_added];
-		KUNIT_EXPECT_TRUE(sim->test, balloon_blocks_client.online_page(
-				  &sim->b.blocks, page, BALLOON_HUGE_PAGES));
+		taken = balloon_blocks_client.online_page(&sim->b.blocks, page,
+							  BALLOON_HUGE_PAGES);
+		KUNIT_EXPECT_TRUE(sim->test, taken);
 		put_in(sim, sim->online, &sim->nr_online, page);
 		sim->not_online -= BALLOON_HUGE_PAGES;
 		block_event(sim, page, MEM_ONLINE);

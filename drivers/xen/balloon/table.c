@@ -111,15 +111,14 @@ static void change(struct balloon_table *t, struct xa_state *xas, void *old,
 	void *entry = xa_mk_value(value);
 	enum balloon_block_state state = state_of(entry);
 	unsigned long listed = listed_of(entry);
+	bool online = state == BALLOON_BLOCK_ONLINE;
 	bool out = state == BALLOON_BLOCK_ADDED && !listed;
 
 	contribute(t, old, -1);
 	contribute(t, entry, 1);
 	xas_store(xas, entry);
-	set_mark(xas, MARK_EMPTY, out || (state == BALLOON_BLOCK_ONLINE &&
-					  listed == t->block_pages));
-	set_mark(xas, MARK_HELD, state == BALLOON_BLOCK_ONLINE &&
-				 listed < t->block_pages);
+	set_mark(xas, MARK_EMPTY, out || (online && listed == t->block_pages));
+	set_mark(xas, MARK_HELD, online && listed < t->block_pages);
 	set_mark(xas, MARK_UNRULED, out && value & UNRULED);
 }
 
