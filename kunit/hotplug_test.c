@@ -868,14 +868,33 @@ static void blocks_offline(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
 	/* nobody looks at its pages now */
 	KUNIT_EXPECT_FALSE(test, has_empty(sim));
+	sim->b.news.events = 0;
 	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, 0);
+	KUNIT_EXPECT_TRUE(test, kicked(sim));
 	sim_check(sim);
 	/* once only */
+	sim->b.news.events = 0;
 	tell(sim, MEM_CANCEL_OFFLINE, page);
+	KUNIT_EXPECT_FALSE(test, kicked(sim));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
+}
+
+/* Somebody looks at a page of a block in the moment in which it should go. */
+static void blocks_looked_at(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *page = sim_add_block(sim);
+
+	get_page(page + HUGE / 2);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
+	put_page(page + HUGE / 2);
+	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
+	sim_check(sim);
+	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
+	tell(sim, MEM_CANCEL_OFFLINE, page);
 }
 
 /* An administrator sets an empty block offline, and online again much later: still
@@ -937,7 +956,8 @@ static void blocks_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	sim->b.blocks.remover = current;
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
-	KUNIT_EXPECT_TRUE(test, sim->b.blocks.taken);
+	KUNIT_EXPECT_TRUE(test, balloon_pages_block_in_use(&sim->b.pages,
+							   page_to_pfn(page)));
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
@@ -962,6 +982,12 @@ static void blocks_claimed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(page));
 	/* nobody gets what else is in the balloon */
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
+	KUNIT_EXPECT_EQ(test, bp->aside, HUGE - 1);
+	/* but a target that needs it stays */
+	sim_target(sim, SIM_PAGES + 5);
+	KUNIT_EXPECT_EQ(test, balloon_worker_step(&sim->b), MAX_SCHEDULE_TIMEOUT);
+	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 5);
+	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
 	/* also where it has become empty, but for that */
 	balloon_lending_give_back(&sim->b, 1, sim->lent);
@@ -969,6 +995,7 @@ static void blocks_claimed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
 	KUNIT_EXPECT_FALSE(test, has_empty(sim));
 	balloon_pages_unclaim(bp, pfn);
+	KUNIT_EXPECT_EQ(test, bp->aside, 0);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
 	bp->table.claimed = pfn / HUGE;
@@ -1008,6 +1035,7 @@ static struct kunit_case blocks_test_cases[] = {
 	KUNIT_CASE(blocks_online),
 	KUNIT_CASE(blocks_empty),
 	KUNIT_CASE(blocks_offline),
+	KUNIT_CASE(blocks_looked_at),
 	KUNIT_CASE(blocks_offline_by_hand),
 	KUNIT_CASE(blocks_away),
 	KUNIT_CASE(blocks_lent),

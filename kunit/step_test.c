@@ -1927,15 +1927,29 @@ static bool emptying_fails(unsigned long pfn, unsigned long nr_pages)
 static void step_added_stuck(struct kunit *test)
 {
 	struct sim *sim = test->priv;
+	unsigned long before;
+	unsigned int i;
 
 	full_block(sim);
+	/* two runs of the task, of which the worker waits for the first one */
+	for (i = 0; i < 4; i++) {
+		sim_add_block(sim);
+		sim_target(sim, sim->stats.current_pages + HUGE);
+		sim_settle(sim, 20);
+	}
 	kunit_activate_static_stub(test, balloon_blocks_get, emptying_fails);
 	sim_target(sim, SIM_PAGES - HUGE);
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.vain);
+	KUNIT_EXPECT_FALSE(test, sim->b.blocks.emptying.done[1]);
+	before = sim->stats.current_pages;
+	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
+	KUNIT_EXPECT_LT(test, sim->stats.current_pages, before);
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.done[1]);
 	kunit_deactivate_static_stub(test, balloon_blocks_get);
-	sim_target(sim, SIM_PAGES - 2 * HUGE);
+	sim_target(sim, SIM_PAGES - 6 * HUGE);
 	sim_settle(sim, 20);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
@@ -1989,6 +2003,34 @@ static void step_added_hangs(struct kunit *test)
 }
 
 static struct sim *target_sim;
+
+/* The target is met when the pages have been moved away, or min_kb is. */
+static bool floor_is_met(unsigned long pfn, unsigned long nr_pages)
+{
+	target_sim->b.limits.floor = target_sim->stats.current_pages;
+	kunit_deactivate_static_stub(target_sim->test, balloon_blocks_get);
+	return balloon_blocks_get(pfn, nr_pages);
+}
+
+/* What was emptied is not taken below min_kb, and then nothing more is emptied. */
+static void step_added_floor(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+
+	full_block(sim);
+	target_sim = sim;
+	kunit_activate_static_stub(test, balloon_blocks_get, floor_is_met);
+	sim_target(sim, SIM_PAGES);
+	sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+	KUNIT_EXPECT_EQ(test, sim->b.blocks.emptying.want, 0);
+	sim_settle(sim, 20);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
+	sim->b.limits.floor = 0;
+	sim_target(sim, SIM_PAGES);
+	sim_settle(sim, 20);
+	expect_met(sim);
+}
 
 /* There is another target when the pages have been moved away. */
 static bool another_target(unsigned long pfn, unsigned long nr_pages)
@@ -2187,6 +2229,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_added_stuck),
 	KUNIT_CASE(step_added_hangs),
 	KUNIT_CASE(step_added_late),
+	KUNIT_CASE(step_added_floor),
 #endif
 #endif
 	{}

@@ -23,7 +23,8 @@
  * become empty.  The kernel moves the contents of a block elsewhere.  It may
  * wait for a page that a program, a file system or a server keeps locked, as long
  * as that takes.  So the emptying task does it: the task holds no lock of the
- * balloon meanwhile, is not frozen, and nobody waits for it beyond EMPTY_TIME.
+ * balloon meanwhile, and is not frozen.  The worker waits for a run of it for
+ * EMPTY_TIME at most, and not at all after a run that moved nothing.
  */
 
 #include <linux/init.h>
@@ -34,7 +35,6 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/suspend.h>
-#include <linux/swap.h>
 
 #include <xen/mem-reservation.h>
 
@@ -118,7 +118,6 @@ int balloon_blocks_remove(struct balloon_blocks *blocks)
 {
 	if (balloon_blocks_fixed(blocks))
 		return -EBUSY;
-	blocks->taken = false;
 	return begin(blocks, BALLOON_BLOCKS_REMOVE);
 }
 
@@ -151,6 +150,17 @@ void balloon_blocks_begin(struct balloon_blocks *blocks)
 {
 	blocks->stay = false;
 	blocks->err = 0;
+	balloon_blocks_empty_again(blocks);
+}
+
+/**
+ * balloon_blocks_empty_again - look for memory to move from the end once more
+ * @blocks: the blocks
+ *
+ * Context: the mover's lock is held.
+ */
+void balloon_blocks_empty_again(struct balloon_blocks *blocks)
+{
 	blocks->emptying.again = true;
 }
 
@@ -355,8 +365,8 @@ static long add_blocks(struct balloon_blocks *blocks)
 	return added + max(more, 0L);
 }
 
-/* Remove one block; return pages, 0 where there is none to remove, or a negative
- * errno.
+/* Remove one block; return pages, 0 where none can be removed just now, or a
+ * negative errno.
  */
 static long remove_block(struct balloon_blocks *blocks)
 {
@@ -370,7 +380,7 @@ static long remove_block(struct balloon_blocks *blocks)
 	ret = balloon_hotplug_remove(pfn);
 	WRITE_ONCE(blocks->remover, NULL);
 	if (ret)
-		return ret;
+		return balloon_pages_block_in_use(bp, pfn) ? 0 : ret;
 	balloon_pages_block_gone(bp, pfn);
 	return balloon_hotplug_block_pages();
 }
@@ -388,10 +398,7 @@ VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 	mutex_lock(&mover->lock);
 	if (adding)
 		blocks->err = min(moved, 0L);
-	else if (moved < 0 && !blocks->taken)
-		/* where a page was lent or populated first, other blocks may
-		 * still go
-		 */
+	else if (moved < 0)
 		blocks->stay = true;
 	WRITE_ONCE(blocks->task, BALLOON_BLOCKS_IDLE);
 	if (adding && moved > 0)
@@ -434,29 +441,31 @@ bool balloon_blocks_empty(struct balloon_blocks *blocks, unsigned long want,
 			  unsigned long allocated)
 {
 	struct balloon_emptying *e = &blocks->emptying;
-	bool huge = want >= BALLOON_HUGE_PAGES;
+	bool huge = want >= BALLOON_HUGE_PAGES, vain;
 
 	if (!READ_ONCE(blocks->mover->pages->table.held) ||
 	    blocks->mover->reservation->ops->keeps_blocks ||
 	    blocks->hibernating)
 		return false;
 	if (READ_ONCE(e->busy))
-		return balloon_blocks_emptying_left(blocks) > 0;
+		return !e->vain && balloon_blocks_emptying_left(blocks) > 0;
 	if (e->again) {
 		e->again = false;
 		e->pfn[0] = ULONG_MAX;
 		e->pfn[1] = ULONG_MAX;
 		e->done[0] = false;
 		e->done[1] = false;
+		e->vain = false;
 	}
 	if (e->done[huge])
 		return false;
+	vain = e->vain;
 	e->want = want;
 	e->allocated = allocated;
 	e->began = jiffies;
 	WRITE_ONCE(e->busy, true);
 	if (!balloon_blocks_queue_emptying(blocks))
-		return true;
+		return !vain;
 	WRITE_ONCE(e->busy, false);
 	return false;
 }
@@ -502,8 +511,7 @@ VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
 	 * now.  But it may use the reserves, and does not reclaim.  So be one
 	 * only where the reserves are not touched.
 	 */
-	roomy = global_zone_page_state(NR_FREE_PAGES) >
-		totalreserve_pages + 2 * BALLOON_HUGE_PAGES;
+	roomy = balloon_mover_has_free(2 * BALLOON_HUGE_PAGES);
 	if (roomy)
 		flags = memalloc_noreclaim_save();
 	got = !alloc_contig_range(pfn, pfn + nr_pages, ACR_FLAGS_NONE,
@@ -539,6 +547,34 @@ static bool wanted(struct balloon_blocks *blocks, unsigned long nr_pages)
 	       !READ_ONCE(blocks->hibernating);
 }
 
+/* Whether the plan that would be made now takes pages that were emptied.  Context:
+ * the mover's lock is held.
+ */
+static bool planned(struct balloon_blocks *blocks, unsigned long nr_pages,
+		    bool movable)
+{
+	struct balloon_mover *mover = blocks->mover;
+	struct balloon_view view;
+	struct balloon_plan plan;
+
+	mutex_lock(&mover->pages->lock);
+	view = balloon_mover_view(mover, READ_ONCE(blocks->limits->floor));
+	mutex_unlock(&mover->pages->lock);
+	/* they count as available until Xen has them */
+	if (movable)
+		view.movable += nr_pages;
+	else
+		view.available += nr_pages;
+	plan = balloon_policy_plan(&view);
+	return plan.next == BALLOON_NEXT_INFLATE && plan.nr_pages >= nr_pages &&
+	       (movable || plan.allocated >= nr_pages);
+}
+
+static bool is_movable(unsigned long pfn)
+{
+	return page_zonenum(pfn_to_page(pfn)) == ZONE_MOVABLE;
+}
+
 /* Release pages that were emptied, or leave them to the kernel where the target
  * has changed meanwhile.  Return the pages that Xen took.
  */
@@ -547,25 +583,33 @@ static unsigned long release(struct balloon_blocks *blocks, unsigned long pfn,
 {
 	struct balloon_emptying *e = &blocks->emptying;
 	struct balloon_mover *mover = blocks->mover;
+	bool movable = is_movable(pfn);
 	struct balloon_moved moved = {};
 	unsigned long i;
-	bool ordinary;
 
 	mutex_lock(&mover->lock);
-	if (wanted(blocks, nr_pages) &&
-	    -balloon_pages_shortfall(mover->pages) >= (long)nr_pages) {
-		ordinary = page_zonenum(pfn_to_page(pfn)) != ZONE_MOVABLE;
+	if (wanted(blocks, nr_pages) && planned(blocks, nr_pages, movable)) {
 		moved = balloon_mover_release(mover, pfn_to_page(pfn),
 					      nr_pages);
 		e->want -= nr_pages;
-		if (ordinary)
-			e->allocated -= nr_pages;
+		if (!movable)
+			e->allocated -= min(e->allocated, nr_pages);
 	} else {
+		e->want = 0;
 		for (i = 0; i < nr_pages; i++)
 			__free_page(pfn_to_page(pfn + i));
 	}
 	balloon_mover_unlock(mover);
 	return moved.pages;
+}
+
+static bool all_free(unsigned long pfn, unsigned long nr_pages)
+{
+	while (nr_pages--) {
+		if (page_count(pfn_to_page(pfn++)))
+			return false;
+	}
+	return true;
 }
 
 /* Empty one piece: move the contents of those of its pages away that are not in
@@ -585,9 +629,10 @@ static long empty_piece(struct balloon_blocks *blocks, unsigned long pfn)
 			continue;
 		while (pfn < end && !PageOffline(pfn_to_page(pfn)))
 			pfn++;
+		/* the contents move to memory that the allocator could give */
 		if (!wanted(blocks, pfn - from) ||
-		    (page_zonenum(page) != ZONE_MOVABLE &&
-		     e->allocated < pfn - from))
+		    (e->allocated < pfn - from &&
+		     !(is_movable(from) && all_free(from, pfn - from))))
 			return moved;
 		if (!balloon_blocks_get(from, pfn - from))
 			return moved ?: -EBUSY;
@@ -618,9 +663,14 @@ VISIBLE_IF_KUNIT void balloon_blocks_empty_work(struct work_struct *work)
 		all += max(moved, 0L);
 		cond_resched();
 	}
+	mutex_lock(&mover->lock);
 	balloon_report_step(BALLOON_INFLATING, e->want, all,
 			    mover->pages->stats);
+	e->vain = !all;
 	WRITE_ONCE(e->busy, false);
+	mutex_unlock(&mover->lock);
+	/* hibernation waits, and what was set aside is back */
+	wake_up_all(&mover->news->moved);
 	balloon_news_kick(mover->news);
 }
 
@@ -652,6 +702,10 @@ VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
 			set_hibernating(blocks, false);
 			return notifier_from_errno(-EBUSY);
 		}
+		/* not a reason to give up: what it moves stays in memory */
+		wait_event_timeout(blocks->mover->news->moved,
+				   !READ_ONCE(blocks->emptying.busy),
+				   EMPTY_TIME);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
@@ -691,23 +745,25 @@ static int block_event(void *owner, unsigned long event, unsigned long pfn)
 {
 	struct balloon_blocks *blocks = owner;
 	struct balloon_pages *bp = blocks->mover->pages;
-	bool removed = READ_ONCE(blocks->remover) == current;
-	int ret;
+	struct balloon_news *news = blocks->mover->news;
 
 	switch (event) {
 	case MEM_ONLINE:
 		block_online(blocks, pfn);
 		break;
 	case MEM_GOING_OFFLINE:
-		ret = balloon_pages_block_going(bp, pfn, removed);
-		if (removed)
-			blocks->taken = ret;
-		return ret;
+		return balloon_pages_block_going(bp, pfn,
+						 READ_ONCE(blocks->remover) ==
+						 current);
 	case MEM_CANCEL_OFFLINE:
-		balloon_pages_block_stays(bp, pfn);
+		if (!balloon_pages_block_stays(bp, pfn))
+			break;
+		wake_up_all(&news->moved);
+		balloon_news_tell(news, BALLOON_RETRY);
 		break;
 	case MEM_OFFLINE:
 		balloon_pages_block_offline(bp, pfn);
+		balloon_news_kick(news);
 		break;
 	}
 	return 0;
@@ -745,11 +801,14 @@ static void __init watch(struct balloon_blocks *blocks, bool may_add) { }
  * balloon_blocks_init - begin with no block added
  * @blocks: the blocks
  * @mover: the mover
+ * @limits: what the administrator allows
  */
 void balloon_blocks_init(struct balloon_blocks *blocks,
-			 struct balloon_mover *mover)
+			 struct balloon_mover *mover,
+			 const struct balloon_limits *limits)
 {
 	blocks->mover = mover;
+	blocks->limits = limits;
 	INIT_WORK(&blocks->work, balloon_blocks_work);
 	INIT_WORK(&blocks->emptying.work, balloon_blocks_empty_work);
 	blocks->emptying.again = true;

@@ -28,7 +28,9 @@ enum balloon_blocks_task {
  * struct balloon_emptying - moves memory out of added memory blocks
  * @work: the emptying task
  * @busy: the task was started and has not ended
- * @again: a target was written; the search begins anew
+ * @again: the search begins anew, because a target was written or memory may have
+ *	become free
+ * @vain: the last run moved nothing, so that nobody waits for the next one
  * @began: jiffies; when the task was started
  * @want: pages that the target wants released
  * @allocated: how many of them the allocator could give as well
@@ -41,6 +43,7 @@ struct balloon_emptying {
 	struct work_struct work;
 	bool busy;
 	bool again;
+	bool vain;
 	unsigned long began;
 	unsigned long want;
 	unsigned long allocated;
@@ -54,14 +57,14 @@ struct balloon_emptying {
  * @task: what it does
  * @want: pages to add
  * @err: negative errno of the last adding, which no step has seen yet
- * @remover: the thread that removes a block just now
- * @taken: a page of the block that is being removed was lent or populated first
+ * @remover: the thread that removes a block just now; only it writes this
  * @stay: a block could not be removed; no other is tried until a target is written
  * @early_until: jiffies; before that user space may have no rules for blocks yet
  * @hibernating: blocks must be left alone
  * @hibernation: tells about hibernation
  * @emptying: moves memory out of blocks
- * @mover: the mover, whose lock protects all of this
+ * @limits: what the administrator allows
+ * @mover: the mover, whose lock protects all else
  */
 struct balloon_blocks {
 	struct work_struct work;
@@ -69,18 +72,19 @@ struct balloon_blocks {
 	unsigned long want;
 	int err;
 	struct task_struct *remover;
-	bool taken;
 	bool stay;
 	unsigned long early_until;
 	bool hibernating;
 	struct notifier_block hibernation;
 	struct balloon_emptying emptying;
 
+	const struct balloon_limits *limits;
 	struct balloon_mover *mover;
 };
 
 void balloon_blocks_init(struct balloon_blocks *blocks,
-			 struct balloon_mover *mover);
+			 struct balloon_mover *mover,
+			 const struct balloon_limits *limits);
 void balloon_blocks_start(struct balloon_blocks *blocks, bool may_add);
 int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want);
 int balloon_blocks_remove(struct balloon_blocks *blocks);
@@ -95,6 +99,7 @@ bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks);
 bool balloon_blocks_empty(struct balloon_blocks *blocks, unsigned long want,
 			  unsigned long allocated);
 long balloon_blocks_emptying_left(const struct balloon_blocks *blocks);
+void balloon_blocks_empty_again(struct balloon_blocks *blocks);
 
 /**
  * balloon_blocks_fixed - whether no block can be added or removed just now

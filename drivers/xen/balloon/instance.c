@@ -82,6 +82,6 @@ void balloon_instance_init(struct xen_balloon *b, struct balloon_stats *stats,
 	balloon_pages_init(&b->pages, stats);
 	balloon_mover_init(&b->mover, &b->pages, &b->reservation, &b->news,
 			   &b->report);
-	balloon_blocks_init(&b->blocks, &b->mover);
+	balloon_blocks_init(&b->blocks, &b->mover, &b->limits);
 	balloon_worker_init(b);
 }

@@ -29,7 +29,9 @@
  * such a page is mapped it is left as it is.
  *
  * So a page is always in exactly one place: with the kernel (current_pages),
- * in the balloon, lent, quarantined, or added and not online yet.
+ * in the balloon, lent, quarantined, or added and not online yet.  Pages in the
+ * balloon are set aside, on no list, while their block goes offline or their
+ * neighbours are moved away.
  */
 
 #include <linux/cma.h>
@@ -302,6 +304,27 @@ unsigned long balloon_mover_movable(void)
 	}
 	pages += cache - min(cache / 2, low);
 	return max(pages, 0L);
+}
+
+/**
+ * balloon_mover_has_free - whether pages can be allocated without reclaim and
+ * without the reserves
+ * @nr_pages: how many
+ *
+ * Return: true where the zones of kernel memory have that much free.
+ */
+bool balloon_mover_has_free(unsigned long nr_pages)
+{
+	unsigned long low = 0, cache = 0;
+	struct zone *zone;
+	long pages = 0;
+
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) <= gfp_zone(GFP_KERNEL))
+			pages += zone_spares(zone, gfp_zone(GFP_KERNEL), &cache,
+					     &low);
+	}
+	return pages > (long)nr_pages;
 }
 
 /* Count the free extents of 2 MiB, whatever the watermarks say. */

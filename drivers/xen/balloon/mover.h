@@ -106,6 +106,7 @@ struct balloon_view balloon_mover_view(const struct balloon_mover *m,
 				       unsigned long floor);
 unsigned long balloon_mover_available(void);
 unsigned long balloon_mover_movable(void);
+bool balloon_mover_has_free(unsigned long nr_pages);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 unsigned long balloon_mover_free_blocks(void);

@@ -412,15 +412,33 @@ struct page *balloon_pages_take_huge(struct balloon_pages *bp)
 	return page;
 }
 
+/* Take the references of an extent, unless somebody else looks at one of its pages
+ * just now.
+ */
+static bool freeze_extent(struct page *page, unsigned int order)
+{
+	unsigned long i;
+
+	for (i = 0; i < 1UL << order; i++) {
+		if (page_ref_freeze(page + i, 1))
+			continue;
+		while (i--)
+			page_ref_unfreeze(page + i, 1);
+		return false;
+	}
+	return true;
+}
+
 /* Set aside what is in the balloon of a range of whole extents: the pages are on no
  * list.  They also lose their reference, since a page that is referred to keeps
- * its neighbours from being isolated, and its block from going offline.
+ * its neighbours from being isolated, and its block from going offline.  Return
+ * how many were set aside.
  */
-VISIBLE_IF_KUNIT void balloon_pages_set_aside(struct balloon_pages *bp,
-					      unsigned long start_pfn,
-					      unsigned long nr_pages)
+VISIBLE_IF_KUNIT unsigned long balloon_pages_set_aside(struct balloon_pages *bp,
+						       unsigned long start_pfn,
+						       unsigned long nr_pages)
 {
-	unsigned long pfn = start_pfn, end = start_pfn + nr_pages, i;
+	unsigned long pfn = start_pfn, end = start_pfn + nr_pages, aside = 0;
 
 	while (pfn < end) {
 		struct page *page = pfn_to_page(pfn);
@@ -428,12 +446,14 @@ VISIBLE_IF_KUNIT void balloon_pages_set_aside(struct balloon_pages *bp,
 
 		if (is_extent(page)) {
 			order = page_private(page) & 0xff;
-			split_extent(bp, page, order, order);
-			for (i = 0; i < 1UL << order; i++)
-				page_ref_dec(page + i);
+			if (freeze_extent(page, order)) {
+				split_extent(bp, page, order, order);
+				aside += 1UL << order;
+			}
 		}
 		pfn += 1UL << order;
 	}
+	return aside;
 }
 
 /* Put back what was set aside. */
@@ -449,7 +469,7 @@ VISIBLE_IF_KUNIT void balloon_pages_put_back(struct balloon_pages *bp,
 
 			if (!PageOffline(page) || page_count(page))
 				break;
-			page_ref_inc(page);
+			page_ref_unfreeze(page, 1);
 		}
 		if (pfn > from)
 			balloon_pages_add(bp, pfn_to_page(from), pfn - from);
@@ -543,7 +563,7 @@ bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
 	mutex_lock(&bp->lock);
 	state = balloon_table_state(&bp->table, page_to_pfn(page), &listed);
 	mutex_unlock(&bp->lock);
-	/* the state does not change while the block comes online */
+	/* whether the pages have memory does not change while they come online */
 	if (state != BALLOON_BLOCK_NEW && state != BALLOON_BLOCK_ADDED)
 		return false;
 	balloon_pages_add_hole(bp, page, nr_pages);
@@ -567,13 +587,17 @@ void balloon_pages_block_online(struct balloon_pages *bp, unsigned long pfn)
 	mutex_unlock(&bp->lock);
 }
 
-/* A block may go offline; if it is empty its pages leave the list. */
-static void go(struct balloon_pages *bp, unsigned long pfn, bool empty)
+/* The pages of an empty block leave the list.  Return: 0 or a negative errno. */
+static int leave(struct balloon_pages *bp, unsigned long pfn)
 {
-	if (empty)
-		balloon_pages_set_aside(bp, pfn, bp->table.block_pages);
-	balloon_table_set(&bp->table, pfn, empty ? BALLOON_BLOCK_LEAVING :
-						   BALLOON_BLOCK_AWAY);
+	unsigned long nr_pages = bp->table.block_pages;
+
+	if (balloon_pages_set_aside(bp, pfn, nr_pages) < nr_pages) {
+		balloon_pages_put_back(bp, pfn, nr_pages);
+		return -EBUSY;
+	}
+	balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_LEAVING);
+	return 0;
 }
 
 /**
@@ -599,10 +623,12 @@ int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
 	if (balloon_table_state(t, pfn, &listed) == BALLOON_BLOCK_ONLINE) {
 		if (t->claimed == pfn / t->block_pages)
 			ret = -EBUSY;
-		else if (listed < t->block_pages && removed)
+		else if (listed == t->block_pages)
+			ret = leave(bp, pfn);
+		else if (removed)
 			ret = -EBUSY;
 		else
-			go(bp, pfn, listed == t->block_pages);
+			balloon_table_set(t, pfn, BALLOON_BLOCK_AWAY);
 	}
 	mutex_unlock(&bp->lock);
 	return ret;
@@ -616,8 +642,9 @@ int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
  * Undoes balloon_pages_block_going(), if that did anything.
  *
  * Context: takes the lock.
+ * Return: whether pages have come to the list.
  */
-void balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
+bool balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
 {
 	enum balloon_block_state state;
 	unsigned long listed;
@@ -629,6 +656,7 @@ void balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
 	if (state == BALLOON_BLOCK_LEAVING)
 		balloon_pages_put_back(bp, pfn, bp->table.block_pages);
 	mutex_unlock(&bp->lock);
+	return state == BALLOON_BLOCK_LEAVING;
 }
 
 /**
@@ -672,6 +700,31 @@ bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn)
 }
 
 /**
+ * balloon_pages_block_in_use - whether a memory block cannot be removed just now
+ * @bp: the list
+ * @pfn: its first page
+ *
+ * Context: takes the lock.
+ * Return: true where a page of it is lent or populated, or where it is being
+ * emptied.
+ */
+bool balloon_pages_block_in_use(struct balloon_pages *bp, unsigned long pfn)
+{
+	enum balloon_block_state state;
+	unsigned long listed;
+	bool in_use;
+
+	mutex_lock(&bp->lock);
+	state = balloon_table_state(&bp->table, pfn, &listed);
+	in_use = state == BALLOON_BLOCK_AWAY ||
+		 (state == BALLOON_BLOCK_ONLINE &&
+		  (listed < bp->table.block_pages ||
+		   bp->table.claimed == pfn / bp->table.block_pages));
+	mutex_unlock(&bp->lock);
+	return in_use;
+}
+
+/**
  * balloon_pages_claim - find the next piece of added memory, to empty it
  * @bp: the list
  * @pfn: in: the last piece, ULONG_MAX to begin; out: the first page of a piece of
@@ -692,7 +745,8 @@ bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn)
 	found = balloon_table_next(&bp->table, pfn, BALLOON_HUGE_PAGES);
 	if (found) {
 		bp->table.claimed = *pfn / bp->table.block_pages;
-		balloon_pages_set_aside(bp, *pfn, BALLOON_HUGE_PAGES);
+		bp->aside = balloon_pages_set_aside(bp, *pfn,
+						    BALLOON_HUGE_PAGES);
 	}
 	mutex_unlock(&bp->lock);
 	return found;
@@ -709,6 +763,7 @@ void balloon_pages_unclaim(struct balloon_pages *bp, unsigned long pfn)
 {
 	mutex_lock(&bp->lock);
 	balloon_pages_put_back(bp, pfn, BALLOON_HUGE_PAGES);
+	bp->aside = 0;
 	bp->table.claimed = BALLOON_NO_BLOCK;
 	mutex_unlock(&bp->lock);
 }

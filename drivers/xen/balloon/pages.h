@@ -31,6 +31,8 @@
  *	balloon_high are counted there
  * @initial: current_pages at init
  * @quarantined: pages that are neither the guest's nor surely Xen's
+ * @aside: pages in the balloon that nobody gets, because their neighbours are
+ *	being moved away; on no list
  * @table: the memory blocks that were added
  */
 struct balloon_pages {
@@ -39,6 +41,7 @@ struct balloon_pages {
 	struct balloon_stats *stats;
 	unsigned long initial;
 	unsigned long quarantined;
+	unsigned long aside;
 	struct balloon_table table;
 };
 
@@ -69,9 +72,10 @@ bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
 void balloon_pages_block_online(struct balloon_pages *bp, unsigned long pfn);
 int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
 			      bool removed);
-void balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn);
+bool balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn);
 void balloon_pages_block_offline(struct balloon_pages *bp, unsigned long pfn);
 bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn);
+bool balloon_pages_block_in_use(struct balloon_pages *bp, unsigned long pfn);
 bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn);
 void balloon_pages_unclaim(struct balloon_pages *bp, unsigned long pfn);
 unsigned int balloon_pages_extent_order(struct page *page,
@@ -89,8 +93,9 @@ static inline unsigned long balloon_pages_offline(const struct balloon_pages *bp
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
-void balloon_pages_set_aside(struct balloon_pages *bp, unsigned long start_pfn,
-			     unsigned long nr_pages);
+unsigned long balloon_pages_set_aside(struct balloon_pages *bp,
+				      unsigned long start_pfn,
+				      unsigned long nr_pages);
 void balloon_pages_put_back(struct balloon_pages *bp, unsigned long start_pfn,
 			    unsigned long nr_pages);
 unsigned int balloon_pages_chunk_order(unsigned long pfn,

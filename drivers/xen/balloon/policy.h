@@ -39,7 +39,7 @@ enum balloon_next {
  * @offline: pages that were added and are not online
  * @available: what the guest could spare, caches that it can drop included
  * @movable: what zones could spare that the balloon does not allocate from
- * @held: pages of added memory blocks that can be emptied
+ * @held: pages of added memory blocks that are not in the balloon
  */
 struct balloon_view {
 	unsigned long current_pages;

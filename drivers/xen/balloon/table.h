@@ -39,7 +39,7 @@ enum balloon_block_state {
  * struct balloon_table - the memory blocks that the driver added
  * @blocks: state and pages in the balloon of each block, by number
  * @block_pages: pages of a block
- * @offline: pages that were added and have not come online
+ * @offline: pages of blocks that are not online and have no memory
  * @leaving: pages of blocks that are going offline with no memory behind them
  * @held: pages of online blocks that are not in the balloon
  * @claimed: number of the block that is being emptied, or BALLOON_NO_BLOCK

@@ -217,28 +217,30 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 /* --- adding ------------------------------------------------------------- */
 
 /* Lower a target to what the guest can reach without more blocks.  Pages that
- * are lent count as reachable, because borrowers return them.
+ * are lent count as reachable, because borrowers return them.  So do pages that
+ * are set aside for a while.
  */
 static void settle_target(struct xen_balloon *b, enum balloon_refusal why,
 			  int err, struct result *result)
 {
 	struct balloon_stats *stats = b->stats;
-	unsigned long target = READ_ONCE(stats->target_pages), lent, listed;
+	unsigned long target = READ_ONCE(stats->target_pages), away, listed;
 	unsigned long most;
 
 	mutex_lock(&b->pages.lock);
 	/* pages may have come back since the plan was made */
 	listed = balloon_pages_count(&b->pages);
-	lent = stats->target_unpopulated;
-	most = stats->current_pages + lent + listed;
+	away = stats->target_unpopulated + b->pages.aside +
+	       b->pages.table.leaving;
+	most = stats->current_pages + away + listed;
 	mutex_unlock(&b->pages.lock);
 	if (target > most) {
 		refuse(b, result, why, err);
 		/* a target that is written just now stays */
 		cmpxchg(&stats->target_pages, target, most);
 	}
-	/* a borrower's return kicks */
-	result->outcome = lent && !listed ? WAITING : SUPERSEDED;
+	/* what comes back kicks */
+	result->outcome = away && !listed ? WAITING : SUPERSEDED;
 }
 
 /* Get struct pages for @want more than there are.  Context: mover.lock is held. */
@@ -399,7 +401,7 @@ VISIBLE_IF_KUNIT bool balloon_worker_freezing(void)
 static void inflate(struct xen_balloon *b, const struct balloon_plan *plan,
 		    struct result *result)
 {
-	struct balloon_moved moved = {};
+	struct balloon_moved moved;
 
 	/* a guest that is about to be saved gives what it can give at once */
 	if (!balloon_worker_freezing() &&
@@ -408,9 +410,14 @@ static void inflate(struct xen_balloon *b, const struct balloon_plan *plan,
 		result->outcome = result->delay ? WAITING : SUPERSEDED;
 		return;
 	}
-	if (plan->allocated)
-		moved = balloon_mover_inflate(&b->mover, plan->allocated,
-					      BALLOON_FOR_TARGET);
+	/* all that could go is in blocks, and none of it can be moved now */
+	if (!plan->allocated) {
+		balloon_blocks_empty_again(&b->blocks);
+		stand_still(b, BALLOON_NEXT_SPARE_NONE, result);
+		return;
+	}
+	moved = balloon_mover_inflate(&b->mover, plan->allocated,
+				      BALLOON_FOR_TARGET);
 	result->moved = moved.pages;
 	if (!moved.pages && moved.tried)
 		refuse(b, result, BALLOON_REFUSED_RELEASE, -EIO);
