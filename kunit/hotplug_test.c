@@ -292,7 +292,9 @@ static void hotplug_geometry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, world->prepared, mib(g->added));
 }
 
-/* Where there is no room for a GiB, less is added; as long as there is any. */
+/* Where there is no room for all blocks, as many are added as there is room
+ * for.
+ */
 static void hotplug_crowded(struct kunit *test)
 {
 	world->block = 128 << 20;
@@ -309,7 +311,7 @@ static bool world_is_ram(u64 start, u64 end)
 	return start < ram_end && end;
 }
 
-/* No block lies where the firmware has RAM, whatever the kernel was told of it. */
+/* No block lies where the firmware's map has RAM, whatever mem= hides of it. */
 static void hotplug_mem_limit(struct kunit *test)
 {
 	ram_end = START + SZ_128M + SZ_4K;
@@ -394,12 +396,12 @@ static void hotplug_stages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, world->nr_res, 0);
 		KUNIT_EXPECT_FALSE(test, balloon_table_used(&world->b.pages.table));
 		KUNIT_EXPECT_EQ(test, world->stats.total_pages, 0);
-		/* what comes online there is not ours */
+		/* a block that comes online there is not the driver's */
 		event(MEM_ONLINE, block_of(0));
 		KUNIT_EXPECT_EQ(test, state_of(0), BALLOON_BLOCK_NONE);
 		KUNIT_EXPECT_FALSE(test, balloon_blocks_can_shrink(&world->b.blocks));
 	}
-	/* what was added before the failure stays */
+	/* blocks that were added before the failure stay */
 	world->add_errno = 0;
 	world->add_at = 2;
 	KUNIT_EXPECT_EQ(test, add_blocks(3), 2 * block);
@@ -496,7 +498,9 @@ static void hotplug_events(struct kunit *test)
 	balloon_hotplug_user = real_user;
 }
 
-/* Nothing is added where another driver, or the administrator, is against it. */
+/* No block is added where the client is missing: another driver has registered
+ * its callback, or the administrator forbids it.
+ */
 static void hotplug_possible(struct kunit *test)
 {
 	be_told();
@@ -516,7 +520,7 @@ static void remove_one(void)
 	balloon_blocks_work(&world->b.blocks.work);
 }
 
-/* Blocks that never came online go first from the end, and one by one. */
+/* Blocks that never came online are removed one by one, the last one first. */
 static void hotplug_remove(struct kunit *test)
 {
 	unsigned long block = world_block_pages();
@@ -531,7 +535,7 @@ static void hotplug_remove(struct kunit *test)
 	remove_one();
 	KUNIT_EXPECT_EQ(test, world->removed, block_of(2));
 	KUNIT_EXPECT_EQ(test, state_of(2), BALLOON_BLOCK_NONE);
-	/* one that cannot go is as it was */
+	/* a block that cannot be removed is as before */
 	world->remove_errno = -EBUSY;
 	remove_one();
 	KUNIT_EXPECT_EQ(test, world->removed, block_of(0));
@@ -542,14 +546,14 @@ static void hotplug_remove(struct kunit *test)
 	remove_one();
 	KUNIT_EXPECT_EQ(test, state_of(0), BALLOON_BLOCK_NONE);
 	KUNIT_EXPECT_EQ(test, world->stats.total_pages, block);
-	/* the one in the middle has memory */
+	/* the block in the middle has memory */
 	world->removed = 0;
 	remove_one();
 	KUNIT_EXPECT_EQ(test, world->removed, 0);
 }
 
-/* A block that user space never heard of goes before all others, once there are
- * rules, and no other for that reason.
+/* A block that was added while auto_online_blocks said "offline" is removed
+ * before all others, once blocks go online.  Other blocks are not replaced.
  */
 static void hotplug_replace(struct kunit *test)
 {
@@ -561,7 +565,7 @@ static void hotplug_replace(struct kunit *test)
 	event(MEM_ONLINE, block_of(1));
 	KUNIT_EXPECT_TRUE(test, balloon_table_unruled(t));
 	mutex_lock(&world->b.mover.lock);
-	/* there are no rules yet */
+	/* blocks do not go online yet */
 	KUNIT_EXPECT_FALSE(test, balloon_blocks_replace(blocks));
 	mutex_unlock(&world->b.mover.lock);
 	world->goes_online = true;
@@ -575,7 +579,7 @@ static void hotplug_replace(struct kunit *test)
 	mutex_unlock(&world->b.mover.lock);
 }
 
-/* Work does not grow with the number of blocks. */
+/* The number of reads of the table does not grow with the number of blocks. */
 static unsigned int looks;
 static void *(*real_look)(struct xa_state *xas, xa_mark_t mark);
 
@@ -605,7 +609,7 @@ static void hotplug_many(struct kunit *test)
 	}
 	real_look = balloon_table_look;
 	kunit_activate_static_stub(test, balloon_table_look, count_look);
-	/* one in the middle becomes empty */
+	/* a block in the middle becomes empty */
 	KUNIT_EXPECT_FALSE(test, balloon_table_empty(t, &pfn));
 	looks = 0;
 	KUNIT_EXPECT_TRUE(test, balloon_table_count(t, block_of(MANY / 2),
@@ -614,7 +618,7 @@ static void hotplug_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pfn, block_of(MANY / 2));
 	KUNIT_EXPECT_LE(test, looks, 4);
 	KUNIT_EXPECT_EQ(test, t->held, (MANY - 1) * block);
-	/* a block of somebody else */
+	/* a block that the driver did not add */
 	KUNIT_EXPECT_FALSE(test, balloon_table_count(t, block_of(MANY), 1));
 	/* the next piece, across the empty one */
 	pfn = block_of(MANY / 2 + 1);
@@ -622,7 +626,7 @@ static void hotplug_many(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, balloon_table_next(t, &pfn, BALLOON_HUGE_PAGES));
 	KUNIT_EXPECT_EQ(test, pfn, block_of(MANY / 2) - BALLOON_HUGE_PAGES);
 	KUNIT_EXPECT_LE(test, looks, 4);
-	/* all of them, piece by piece */
+	/* all blocks, piece by piece */
 	pfn = ULONG_MAX;
 	last = block_of(MANY);
 	looks = 0;
@@ -632,7 +636,7 @@ static void hotplug_many(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, i, MANY - 1);
 	KUNIT_EXPECT_LE(test, looks, MANY);
-	/* emptied and removed, all of them */
+	/* all blocks are emptied and removed */
 	looks = 0;
 	for (i = 0; i < MANY; i++) {
 		if (i == MANY / 2)
@@ -692,7 +696,7 @@ static void hotplug_worth(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, world_add_pages(3 * block + cost + 1), 4 * block);
 }
 
-/* Who writes the sysctl tells the worker, and nobody else does. */
+/* Only a valid write of the sysctl is passed on to the client. */
 static void hotplug_sysctl(struct kunit *test)
 {
 	int value = 1;
@@ -788,8 +792,8 @@ static bool kicked(struct sim *sim)
 	return test_bit(BALLOON_KICKED, &sim->b.news.events);
 }
 
-/* Pages as the memory hotplug core hands them over, and what a block of them
- * takes.
+/* The balloon takes the pages of a block that comes online, in the state in
+ * which the memory hotplug core hands them over.
  */
 static void blocks_online(struct kunit *test)
 {
@@ -803,7 +807,7 @@ static void blocks_online(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, sim->nr_added, 1);
 	page = sim->added[0];
 	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ADDED);
-	/* one that is not online has no memory in it */
+	/* a block that is not online has no memory in it */
 	KUNIT_EXPECT_TRUE(test, has_empty(sim));
 	balloon_pages_unmark(page, HUGE);
 	for (i = 0; i < HUGE; i++)
@@ -815,7 +819,7 @@ static void blocks_online(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, PageReserved(page));
 	KUNIT_EXPECT_TRUE(test, kicked(sim));
 	sim_check(sim);
-	/* not while more is being added */
+	/* no kick while more blocks are being added */
 	sim->b.news.events = 0;
 	sim->b.blocks.task = BALLOON_BLOCKS_ADD;
 	tell(sim, MEM_ONLINE, page);
@@ -826,7 +830,7 @@ static void blocks_online(struct kunit *test)
 	sim->b.blocks.task = BALLOON_BLOCKS_IDLE;
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + HUGE);
-	/* once only: now there is memory in it */
+	/* only once: now the block has memory in it */
 	KUNIT_EXPECT_FALSE(test, comes_online(sim, page));
 }
 
@@ -840,7 +844,7 @@ static void blocks_empty(struct kunit *test)
 	/* one page of it is lent */
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	KUNIT_EXPECT_FALSE(test, has_empty(sim));
-	/* what comes back is looked at without a look at all blocks */
+	/* a page that comes back causes no search through all blocks */
 	sim->looks = 0;
 	balloon_lending_give_back(&sim->b, 1, sim->lent);
 	KUNIT_EXPECT_GT(test, sim->looks, 0);
@@ -849,14 +853,15 @@ static void blocks_empty(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has_empty(sim));
 }
 
-/* The pages leave the balloon, and come back where the block stays. */
+/* The pages of a block leave the balloon, and come back where the block stays.
+ */
 static void blocks_offline(struct kunit *test)
 {
 	struct sim *sim = test->priv;
 	struct page *page = sim_add_block(sim);
 	unsigned long i;
 
-	/* nobody asked */
+	/* a cancel without a MEM_GOING_OFFLINE changes nothing */
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_CANCEL_OFFLINE, page), 0);
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
@@ -866,7 +871,7 @@ static void blocks_offline(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, HUGE);
 	for (i = 0; i < HUGE; i++)
 		KUNIT_ASSERT_EQ(test, page_count(page + i), 0);
-	/* nobody looks at its pages now */
+	/* the block is not removed a second time */
 	KUNIT_EXPECT_FALSE(test, has_empty(sim));
 	sim->b.news.events = 0;
 	tell(sim, MEM_CANCEL_OFFLINE, page);
@@ -874,7 +879,7 @@ static void blocks_offline(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, 0);
 	KUNIT_EXPECT_TRUE(test, kicked(sim));
 	sim_check(sim);
-	/* once only */
+	/* a second cancel changes nothing */
 	sim->b.news.events = 0;
 	tell(sim, MEM_CANCEL_OFFLINE, page);
 	KUNIT_EXPECT_FALSE(test, kicked(sim));
@@ -882,7 +887,7 @@ static void blocks_offline(struct kunit *test)
 	sim_check(sim);
 }
 
-/* Somebody looks at a page of a block in the moment in which it should go. */
+/* Another task has a reference to a page of a block that should go offline. */
 static void blocks_looked_at(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -897,8 +902,8 @@ static void blocks_looked_at(struct kunit *test)
 	tell(sim, MEM_CANCEL_OFFLINE, page);
 }
 
-/* An administrator sets an empty block offline, and online again much later: still
- * no memory behind it.
+/* An administrator sets an empty block offline, and online again much later.
+ * The block still has no memory behind it.
  */
 static void blocks_offline_by_hand(struct kunit *test)
 {
@@ -911,7 +916,7 @@ static void blocks_offline_by_hand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_ADDED);
 	KUNIT_EXPECT_EQ(test, balloon_pages_offline(&sim->b.pages), HUGE);
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.leaving, 0);
-	/* it can go meanwhile */
+	/* the block can be removed meanwhile */
 	KUNIT_EXPECT_TRUE(test, has_empty(sim));
 	for (i = 0; i < HUGE; i++)
 		page_ref_inc(page + i);
@@ -921,7 +926,9 @@ static void blocks_offline_by_hand(struct kunit *test)
 	sim_check(sim);
 }
 
-/* The same with memory in the block: its pages stay the kernel's. */
+/* An administrator sets a block with memory in it offline, and online again.
+ * Its pages stay the kernel's.
+ */
 static void blocks_away(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -932,7 +939,7 @@ static void blocks_away(struct kunit *test)
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
 	KUNIT_EXPECT_EQ(test, state(sim, page), BALLOON_BLOCK_AWAY);
-	/* it is not emptied meanwhile, nor removed */
+	/* the block is neither emptied nor removed meanwhile */
 	KUNIT_EXPECT_FALSE(test, balloon_pages_claim(&sim->b.pages, &pfn));
 	KUNIT_EXPECT_FALSE(test, has_empty(sim));
 	tell(sim, MEM_CANCEL_OFFLINE, page);
@@ -947,7 +954,8 @@ static void blocks_away(struct kunit *test)
 	sim_check(sim);
 }
 
-/* A borrower came first: the block stays as it is, where the driver removes it. */
+/* A page was lent before the removal of its block, so the block stays as it is.
+ */
 static void blocks_lent(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -963,13 +971,15 @@ static void blocks_lent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE - 1);
 	sim->b.blocks.remover = NULL;
 	sim_check(sim);
-	/* what others set offline meanwhile is not the driver's to judge */
+	/* the driver does not keep an administrator from trying */
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), 0);
 	tell(sim, MEM_CANCEL_OFFLINE, page);
 	sim_return(sim, 0, 1);
 }
 
-/* A block that is being emptied does not go, whoever wants it to. */
+/* Neither the driver nor an administrator can set a block offline while it is
+ * being emptied.
+ */
 static void blocks_claimed(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -980,16 +990,16 @@ static void blocks_claimed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 1), 0);
 	KUNIT_EXPECT_TRUE(test, balloon_pages_claim(bp, &pfn));
 	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(page));
-	/* nobody gets what else is in the balloon */
+	/* the other pages are set aside */
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), 0);
 	KUNIT_EXPECT_EQ(test, bp->aside, HUGE - 1);
-	/* but a target that needs it stays */
+	/* a target that needs pages that are set aside is not lowered */
 	sim_target(sim, SIM_PAGES + 5);
 	KUNIT_EXPECT_EQ(test, balloon_worker_step(&sim->b), MAX_SCHEDULE_TIMEOUT);
 	KUNIT_EXPECT_EQ(test, sim->stats.target_pages, SIM_PAGES + 5);
 	sim_target(sim, SIM_PAGES);
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
-	/* also where it has become empty, but for that */
+	/* also where all pages are set aside or in the balloon */
 	balloon_lending_give_back(&sim->b, 1, sim->lent);
 	sim->nr_lent = 0;
 	KUNIT_EXPECT_EQ(test, tell(sim, MEM_GOING_OFFLINE, page), -EBUSY);
@@ -999,7 +1009,7 @@ static void blocks_claimed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim_listed(sim), HUGE);
 	sim_check(sim);
 	bp->table.claimed = pfn / HUGE;
-	/* others can go */
+	/* other blocks can be removed */
 	other = sim_add_block(sim);
 	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
 	KUNIT_EXPECT_EQ(test, empty, page_to_pfn(other));
@@ -1022,7 +1032,7 @@ static void blocks_last(struct kunit *test)
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_TRUE(test, sim_is_out(sim, page));
 	KUNIT_EXPECT_FALSE(test, sim_is_out(sim, other));
-	/* whichever of them came first */
+	/* in either order of coming to the list */
 	sim_target(sim, SIM_PAGES);
 	sim_settle(sim, 20);
 	sim_add_block(sim);

@@ -534,7 +534,7 @@ static void list_pages(struct sim *sim, struct page *page,
 }
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
-/* Blocks are as small as they can be. */
+/* A simulated block is one extent of 2 MiB, the smallest size that works. */
 static unsigned long sim_block_pages(void)
 {
 	return BALLOON_HUGE_PAGES;
@@ -571,10 +571,12 @@ static bool in_block(struct sim *sim, struct page *page)
 	return false;
 }
 
-/* A hole that is no block yet: the kernel may give out what is in one. */
+/* Return a hole for a new block.  The allocator may return pages of a simulated
+ * block that has memory; such pages are not used.
+ */
 static struct page *fresh_hole(struct sim *sim)
 {
-	/* added memory is for what can be moved, unless the guest runs short */
+	/* ask as for movable pages, so that the block can be emptied */
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_MOVABLE,
 					BALLOON_MAX_ORDER), *fresh;
 
@@ -586,7 +588,7 @@ static struct page *fresh_hole(struct sim *sim)
 	}
 	split_page(page, BALLOON_MAX_ORDER);
 	sim_adopt_hole(sim, page, BALLOON_MAX_ORDER);
-	/* it is the driver who counts this */
+	/* the driver itself counts added pages */
 	sim->stats.total_pages -= BALLOON_HUGE_PAGES;
 	return page;
 }
@@ -725,7 +727,8 @@ static int sim_blocks_queue(struct balloon_blocks *blocks)
 	return 0;
 }
 
-/* Likewise the emptying task. */
+/* Run the emptying task at once, without the lock, unless a test holds it back.
+ */
 static int sim_queue_emptying(struct balloon_blocks *blocks)
 {
 	if (the_sim->emptying_waits)
@@ -763,7 +766,7 @@ static void stub_hotplug(struct kunit *test)
 }
 
 /**
- * sim_enter_block - let the driver know a memory block that it did not add
+ * sim_enter_block - enter a block with memory into the table, as if added
  * @sim: the simulation
  * @page: its first page; all of it is with the kernel
  */
@@ -822,7 +825,7 @@ void sim_online(struct sim *sim)
 	}
 }
 
-/* The table knows of each block what is in the balloon. */
+/* Compare the table with where the pages of each block are. */
 static void check_table(struct sim *sim)
 {
 	struct balloon_table *t = &sim->b.pages.table;

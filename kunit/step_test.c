@@ -1870,7 +1870,7 @@ static struct page *full_block(struct sim *sim)
 	return page;
 }
 
-/* A block with less than 2 MiB in it is emptied as well, and goes. */
+/* A block with less than 2 MiB in it is emptied and removed as well. */
 static void step_added_rest(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -1893,7 +1893,9 @@ static void step_added_rest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES);
 }
 
-/* Memory that only emptying can take counts; and the allocator is not asked for it. */
+/* Memory that only the emptying task can take counts as available, and the step
+ * does not ask the allocator for it.
+ */
 static void step_added_movable(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -1904,7 +1906,7 @@ static void step_added_movable(struct kunit *test)
 	sim->faults.alloc_at = 0;
 	sim->calls = 0;
 	sim_target(sim, SIM_PAGES);
-	/* this block is of a zone that the guest needs itself */
+	/* the block is not in ZONE_MOVABLE, so the task leaves it alone */
 	sim_settle(sim, 20);
 	KUNIT_EXPECT_EQ(test, sim->calls, 0);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_GUEST_LOW);
@@ -1921,8 +1923,8 @@ static bool emptying_fails(unsigned long pfn, unsigned long nr_pages)
 	return false;
 }
 
-/* A block in which nothing can be moved keeps nobody from the target, and is tried
- * once for each target.
+/* A block in which nothing can be moved does not keep the guest from its
+ * target.  The emptying task tries such a block once for each target.
  */
 static void step_added_stuck(struct kunit *test)
 {
@@ -1955,7 +1957,8 @@ static void step_added_stuck(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->b.pages.table.held, 0);
 }
 
-/* Nobody waits for the emptying task longer than a second. */
+/* The worker and hibernation wait for the emptying task for a second at most.
+ */
 static void step_added_hangs(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -1970,7 +1973,7 @@ static void step_added_hangs(struct kunit *test)
 	KUNIT_EXPECT_LE(test, delay, (long)HZ);
 	KUNIT_EXPECT_EQ(test, sim->b.report.state, BALLOON_INFLATING);
 	KUNIT_EXPECT_TRUE(test, sim->b.blocks.emptying.busy);
-	/* a guest that is saved gives what it can give */
+	/* the worker of a guest that is saved does not wait */
 	sim->freezing = true;
 	KUNIT_EXPECT_EQ(test, sim_step(sim), 0);
 	sim->freezing = false;
@@ -1990,7 +1993,7 @@ static void step_added_hangs(struct kunit *test)
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, balloon_blocks_hibernation(nb, PM_HIBERNATION_PREPARE,
 							 NULL), NOTIFY_OK);
-	/* what it comes back with then is not wanted any more */
+	/* the task runs too late: its pages are not wanted any more */
 	balloon_blocks_empty_work(&sim->b.blocks.emptying.work);
 	KUNIT_EXPECT_FALSE(test, sim->b.blocks.emptying.busy);
 	sim_check(sim);
@@ -2004,7 +2007,7 @@ static void step_added_hangs(struct kunit *test)
 
 static struct sim *target_sim;
 
-/* The target is met when the pages have been moved away, or min_kb is. */
+/* Raise min_kb to what the guest holds while pages are being moved away. */
 static bool floor_is_met(unsigned long pfn, unsigned long nr_pages)
 {
 	target_sim->b.limits.floor = target_sim->stats.current_pages;
@@ -2012,7 +2015,7 @@ static bool floor_is_met(unsigned long pfn, unsigned long nr_pages)
 	return balloon_blocks_get(pfn, nr_pages);
 }
 
-/* What was emptied is not taken below min_kb, and then nothing more is emptied. */
+/* Pages that were emptied are not released below min_kb, and the task stops. */
 static void step_added_floor(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -2032,7 +2035,7 @@ static void step_added_floor(struct kunit *test)
 	expect_met(sim);
 }
 
-/* There is another target when the pages have been moved away. */
+/* Write another target while pages are being moved away. */
 static bool another_target(unsigned long pfn, unsigned long nr_pages)
 {
 	sim_target(target_sim, SIM_PAGES + HUGE);
@@ -2040,7 +2043,7 @@ static bool another_target(unsigned long pfn, unsigned long nr_pages)
 	return balloon_blocks_get(pfn, nr_pages);
 }
 
-/* What was emptied for a target that is gone goes back to the kernel. */
+/* Pages that were emptied for an earlier target go back to the kernel. */
 static void step_added_late(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -2055,14 +2058,16 @@ static void step_added_late(struct kunit *test)
 }
 #endif /* CONFIG_CONTIG_ALLOC */
 
-/* User space gives its rules up when a block is about to be added. */
+/* Have auto_online_blocks say "offline" when a block is about to be added. */
 static void without_rules(struct sim *sim)
 {
 	sim->meanwhile = NULL;
 	sim->too_early = true;
 }
 
-/* A block that user space never heard of is added anew once it goes online. */
+/* A block that was added while auto_online_blocks said "offline" is replaced
+ * once blocks go online.
+ */
 static void step_replace(struct kunit *test)
 {
 	struct sim *sim = test->priv;
@@ -2081,7 +2086,7 @@ static void step_replace(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->removals, 1);
 	expect_met(sim);
 	KUNIT_EXPECT_EQ(test, sim->stats.total_pages, SIM_PAGES + HUGE);
-	/* one that stays offline although there are rules is not */
+	/* a block that stays offline for another reason is not replaced */
 	sim->auto_online = false;
 	sim_target(sim, SIM_PAGES + 2 * HUGE);
 	sim_settle(sim, 20);

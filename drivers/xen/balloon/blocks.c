@@ -13,18 +13,20 @@
  * end the blocks task kicks the worker.
  *
  * Hibernation takes the same locks before it asks the worker to stand still.
- * So the blocks task is not started from before that until hibernation is over.
+ * So the blocks task does not start between the notice of hibernation and its
+ * end.
  *
  * A block whose pages are all in the balloon costs memory for its struct pages
- * and gives none.  So such a block is set offline and removed, except in PV
- * guests, where Xen holds the page tables that map the block.
+ * and gives none.  So the blocks task sets such a block offline and removes it,
+ * except in PV guests, where Xen holds the page tables that map the block.
  *
  * When the guest shrinks, memory in added blocks goes first, so that the blocks
- * become empty.  The kernel moves the contents of a block elsewhere.  It may
- * wait for a page that a program, a file system or a server keeps locked, as long
- * as that takes.  So the emptying task does it: the task holds no lock of the
- * balloon meanwhile, and is not frozen.  The worker waits for a run of it for
- * EMPTY_TIME at most, and not at all after a run that moved nothing.
+ * become empty.  The kernel moves the contents of a block elsewhere, and may
+ * wait for a page for as long as a program, a file system or a server keeps the
+ * page locked.  So a task of its own empties blocks.  The emptying task holds
+ * no lock of the balloon while the kernel moves pages, and is not frozen.  The
+ * worker waits for a run of the emptying task for EMPTY_TIME at most.  After a
+ * run that moved nothing the worker does not wait for the next run.
  */
 
 #include <linux/init.h>
@@ -43,24 +45,26 @@
 /* Hibernation waits no longer than this for the blocks task. */
 #define BLOCKS_TIME	(10 * HZ)
 
-/* User space has this long to set its rules for blocks. */
+/* Give user space this long after its start to set its rules for blocks. */
 #define START_TIME	(5 * HZ)
 
-/* The worker waits no longer than this for memory to be moved out of blocks. */
+/* The worker waits no longer than this for one run of the emptying task. */
 #define EMPTY_TIME	HZ
 
-/* At most so many pages, or one block, are added at once: nothing interrupts
- * that.
+/* Add at most so many pages, or one block, at once, because nothing can
+ * interrupt the addition.
  */
 #define MOST_ADDED	(SZ_1G >> PAGE_SHIFT)
 
-/* One run of the emptying task tries to move at most so many pieces. */
+/* One run of the emptying task ends after so many pieces that had something to
+ * move.
+ */
 #define MOST_PIECES	4
 
 static struct workqueue_struct *blocks_wq;
 static struct workqueue_struct *emptying_wq;
 
-/* Start the blocks task, which a test replaces. */
+/* Start the blocks task.  A test replaces this function. */
 VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
 {
 	BALLOON_STUB(balloon_blocks_queue, blocks);
@@ -71,7 +75,7 @@ VISIBLE_IF_KUNIT int balloon_blocks_queue(struct balloon_blocks *blocks)
 	return 0;
 }
 
-/* Context: the mover's lock is held. */
+/* Start the blocks task to do @task.  Context: the mover's lock is held. */
 static int begin(struct balloon_blocks *blocks, enum balloon_blocks_task task)
 {
 	int ret;
@@ -89,12 +93,12 @@ static int begin(struct balloon_blocks *blocks, enum balloon_blocks_task task)
  * @blocks: the blocks
  * @want: pages, at least one
  *
- * At its end the blocks task wakes all who wait for pages and kicks the worker;
- * balloon_blocks_take_error() tells why nothing was added.
+ * At its end the blocks task wakes the borrowers that wait for pages and kicks
+ * the worker; balloon_blocks_take_error() tells why nothing was added.
  *
  * Context: the mover's lock is held.
- * Return: 0; -EBUSY while the guest hibernates, or blocks are being added or
- * removed; -ENOMEM.
+ * Return: 0; -EBUSY while the guest hibernates or the blocks task runs; -ENOMEM
+ * where there is no task to start.
  */
 int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
 {
@@ -109,7 +113,7 @@ int balloon_blocks_add(struct balloon_blocks *blocks, unsigned long want)
  * @blocks: the blocks
  *
  * At its end the blocks task kicks the worker.  Where the kernel could not
- * remove the block, no block is tried until a target is written.
+ * remove the block, the worker removes no block until a target is written.
  *
  * Context: the mover's lock is held.
  * Return: as with balloon_blocks_add().
@@ -122,14 +126,15 @@ int balloon_blocks_remove(struct balloon_blocks *blocks)
 }
 
 /**
- * balloon_blocks_replace - begin to remove a block that nobody sets online
+ * balloon_blocks_replace - begin to remove a block that would stay offline
  * @blocks: the blocks
  *
- * A block that was added before user space said that blocks go online stays
- * offline, because user space never hears of it.  Once it has said so, another
- * block in its place comes online.
+ * The kernel applies auto_online_blocks to a block when the block is added.  A
+ * block that was added while auto_online_blocks said "offline" may stay offline
+ * for good.  Once auto_online_blocks says otherwise, a block that is added in
+ * its place comes online.
  *
- * Context: the mover's lock is held.
+ * Context: the mover's lock is held; takes the lock of the list.
  * Return: whether a removal began.
  */
 bool balloon_blocks_replace(struct balloon_blocks *blocks)
@@ -154,7 +159,7 @@ void balloon_blocks_begin(struct balloon_blocks *blocks)
 }
 
 /**
- * balloon_blocks_empty_again - look for memory to move from the end once more
+ * balloon_blocks_empty_again - let the emptying task search all blocks again
  * @blocks: the blocks
  *
  * Context: the mover's lock is held.
@@ -184,8 +189,8 @@ int balloon_blocks_take_error(struct balloon_blocks *blocks)
  * balloon_blocks_can_grow - whether the guest can have more than it booted with
  * @blocks: the blocks
  *
- * Return: false where the kernel cannot add memory, or where the domain has its
- * own frames only.
+ * Return: false where the kernel cannot add memory, or where the domain keeps
+ * the frames that it has.
  */
 bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
 {
@@ -194,7 +199,7 @@ bool balloon_blocks_can_grow(const struct balloon_blocks *blocks)
 }
 
 /**
- * balloon_blocks_user_space - user space is about to start
+ * balloon_blocks_user_space - note that user space is about to start
  * @blocks: the blocks
  */
 void balloon_blocks_user_space(struct balloon_blocks *blocks)
@@ -206,8 +211,9 @@ void balloon_blocks_user_space(struct balloon_blocks *blocks)
  * balloon_blocks_too_early - whether a block that is added now may stay offline
  * @blocks: the blocks
  *
- * Where the kernel leaves it to user space to set blocks online, user space sets
- * its rules when it starts, and hears only of blocks that are added after that.
+ * Where the kernel does not set blocks online, user space has to.  User space
+ * sets its rules for blocks when it starts, and hears only of blocks that are
+ * added after that.
  *
  * Context: the worker.
  * Return: true until user space has run for some seconds.
@@ -223,7 +229,7 @@ bool balloon_blocks_too_early(struct balloon_blocks *blocks)
 	return time_before(jiffies, blocks->early_until);
 }
 
-/* The bytes of structures and tables that an added page needs. */
+/* Return the bytes of structures and tables that an added page needs. */
 static size_t page_bytes(const struct balloon_blocks *blocks)
 {
 	return sizeof(struct page) +
@@ -249,8 +255,9 @@ unsigned long balloon_blocks_cost(const struct balloon_blocks *blocks)
  * @blocks: the blocks
  *
  * Context: takes the lock of the list.
- * Return: false where the removal of a block failed, until a target is written;
- * and where blocks are kept for lending.
+ * Return: false where there is no such block; where the removal of a block
+ * failed, until a target is written; where blocks are kept for lending; and in
+ * guests that cannot remove blocks.
  */
 bool balloon_blocks_can_shrink(const struct balloon_blocks *blocks)
 {
@@ -293,7 +300,7 @@ static int add_block(struct balloon_blocks *blocks)
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	pfn = PHYS_PFN(res->start);
-	/* before the block may come online */
+	/* the table must know the block before the block can come online */
 	ret = balloon_pages_enter_block(bp, pfn,
 					!balloon_hotplug_goes_online());
 	if (ret)
@@ -314,8 +321,8 @@ err_res:
 	return ret;
 }
 
-/* Add blocks, perhaps for a part of @want only, so that it does not take long.
- * Return pages, or a negative errno.
+/* Add blocks for @want pages, or for a part of them, so that the addition does
+ * not take long.  Return pages, or a negative errno.
  */
 static long add_some(struct balloon_blocks *blocks, unsigned long want)
 {
@@ -349,8 +356,8 @@ static long add_blocks(struct balloon_blocks *blocks)
 	long added, more = 0;
 
 	added = add_some(blocks, 1);
-	/* where a block cannot be removed, none is added before the last is
-	 * used
+	/* where blocks cannot be removed, add the next block only when the last
+	 * one is in use
 	 */
 	if (added <= 0 || blocks->mover->reservation->ops->keeps_blocks)
 		return added;
@@ -365,8 +372,8 @@ static long add_blocks(struct balloon_blocks *blocks)
 	return added + max(more, 0L);
 }
 
-/* Remove one block; return pages, 0 where none can be removed just now, or a
- * negative errno.
+/* Remove one block.  Return its pages; 0 where no block is empty any more; or a
+ * negative errno where the kernel could not remove the block.
  */
 static long remove_block(struct balloon_blocks *blocks)
 {
@@ -414,7 +421,7 @@ VISIBLE_IF_KUNIT void balloon_blocks_work(struct work_struct *work)
 
 /* --- the emptying task -------------------------------------------------- */
 
-/* Start the emptying task, which a test replaces. */
+/* Start the emptying task.  A test replaces this function. */
 VISIBLE_IF_KUNIT int balloon_blocks_queue_emptying(struct balloon_blocks *blocks)
 {
 	BALLOON_STUB(balloon_blocks_queue_emptying, blocks);
@@ -425,17 +432,17 @@ VISIBLE_IF_KUNIT int balloon_blocks_queue_emptying(struct balloon_blocks *blocks
 }
 
 /**
- * balloon_blocks_empty - have memory moved out of added memory blocks
+ * balloon_blocks_empty - start the emptying task, unless it runs
  * @blocks: the blocks
  * @want: pages that the target wants released
  * @allocated: how many of them the allocator could give as well
  *
- * Memory that is moved out goes to Xen.  At its end the emptying task kicks the
- * worker.
+ * The emptying task moves the contents of added blocks elsewhere and releases
+ * their memory to Xen.  At its end the task kicks the worker.
  *
  * Context: the mover's lock is held.
- * Return: whether the worker should wait for it; false where there is nothing to
- * move, or where moving takes long.
+ * Return: whether the worker should wait for the task; false where the task
+ * does not run, has run for EMPTY_TIME, or moved nothing in its last run.
  */
 bool balloon_blocks_empty(struct balloon_blocks *blocks, unsigned long want,
 			  unsigned long allocated)
@@ -475,7 +482,7 @@ bool balloon_blocks_empty(struct balloon_blocks *blocks, unsigned long want,
  * @blocks: the blocks
  *
  * Context: the mover's lock is held.
- * Return: jiffies; 0 where it has ended, or takes long.
+ * Return: jiffies; 0 where the task has ended, or has run for EMPTY_TIME.
  */
 long balloon_blocks_emptying_left(const struct balloon_blocks *blocks)
 {
@@ -486,8 +493,8 @@ long balloon_blocks_emptying_left(const struct balloon_blocks *blocks)
 }
 
 #ifdef CONFIG_CONTIG_ALLOC
-/* Allocate these very pages; the kernel moves their contents away.  A test
- * replaces this.
+/* Allocate a given range of pages; the kernel moves their contents elsewhere.
+ * Return whether all were allocated.  A test replaces this function.
  */
 VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
 					 unsigned long nr_pages)
@@ -499,17 +506,18 @@ VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
 
 	BALLOON_STUB(balloon_blocks_get, pfn, nr_pages);
 	/*
-	 * Moving a page that is being written to a disk waits for the disk, so
-	 * such a page is left alone.  Writing that begins only now, and the own
-	 * buffers of a file system, are still waited for.
+	 * To move a page that is being written to a disk, the kernel waits for
+	 * the disk.  So leave such a page alone.  The kernel still waits for
+	 * writing that begins only now, and for buffers of a file system.
 	 */
 	for (i = 0; i < nr_pages; i++)
 		if (PageLocked(page + i) || PageWriteback(page + i))
 			return false;
 	/*
-	 * A task that frees memory does not wait for a page that is locked only
-	 * now.  But it may use the reserves, and does not reclaim.  So be one
-	 * only where the reserves are not touched.
+	 * For a task with PF_MEMALLOC the kernel does not wait for a page that
+	 * is locked only now.  But such a task does not reclaim, and may use
+	 * the reserves.  So set PF_MEMALLOC only while there is enough free
+	 * memory that the reserves are not touched.
 	 */
 	roomy = balloon_mover_has_free(2 * BALLOON_HUGE_PAGES);
 	if (roomy)
@@ -520,8 +528,8 @@ VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
 		memalloc_noreclaim_restore(flags);
 	if (!got)
 		return false;
-	/* the old contents are still in the pages, whatever the allocator
-	 * clears
+	/* alloc_contig_range() does not clear: the old contents are still in
+	 * the pages
 	 */
 	for (i = 0; i < nr_pages; i++)
 		xenmem_reservation_scrub_page(page + i);
@@ -536,7 +544,7 @@ VISIBLE_IF_KUNIT bool balloon_blocks_get(unsigned long pfn,
 }
 #endif
 
-/* Whether the target wants @nr_pages of added memory released. */
+/* Whether the emptying task should still release @nr_pages. */
 static bool wanted(struct balloon_blocks *blocks, unsigned long nr_pages)
 {
 	struct balloon_news *news = blocks->mover->news;
@@ -547,7 +555,7 @@ static bool wanted(struct balloon_blocks *blocks, unsigned long nr_pages)
 	       !READ_ONCE(blocks->hibernating);
 }
 
-/* Whether the plan that would be made now takes pages that were emptied.  Context:
+/* Whether a plan made now would release @nr_pages that were emptied.  Context:
  * the mover's lock is held.
  */
 static bool planned(struct balloon_blocks *blocks, unsigned long nr_pages,
@@ -560,7 +568,7 @@ static bool planned(struct balloon_blocks *blocks, unsigned long nr_pages,
 	mutex_lock(&mover->pages->lock);
 	view = balloon_mover_view(mover, READ_ONCE(blocks->limits->floor));
 	mutex_unlock(&mover->pages->lock);
-	/* they count as available until Xen has them */
+	/* the pages are allocated, and so missing in what is available */
 	if (movable)
 		view.movable += nr_pages;
 	else
@@ -612,9 +620,10 @@ static bool all_free(unsigned long pfn, unsigned long nr_pages)
 	return true;
 }
 
-/* Empty one piece: move the contents of those of its pages away that are not in
- * the balloon.  Return the pages that went to Xen, or a negative errno where
- * something could not be moved.
+/* Empty one piece: move the contents of its pages elsewhere, except of pages
+ * that are in the balloon, and release the pages.  Stop at the first page that
+ * cannot be moved.  Return the pages that went to Xen, or a negative errno
+ * where a page could not be moved and none went to Xen.
  */
 static long empty_piece(struct balloon_blocks *blocks, unsigned long pfn)
 {
@@ -629,7 +638,7 @@ static long empty_piece(struct balloon_blocks *blocks, unsigned long pfn)
 			continue;
 		while (pfn < end && !PageOffline(pfn_to_page(pfn)))
 			pfn++;
-		/* the contents move to memory that the allocator could give */
+		/* the contents need as much memory elsewhere */
 		if (!wanted(blocks, pfn - from) ||
 		    (e->allocated < pfn - from &&
 		     !(is_movable(from) && all_free(from, pfn - from))))
@@ -669,7 +678,9 @@ VISIBLE_IF_KUNIT void balloon_blocks_empty_work(struct work_struct *work)
 	e->vain = !all;
 	WRITE_ONCE(e->busy, false);
 	mutex_unlock(&mover->lock);
-	/* hibernation waits, and what was set aside is back */
+	/* hibernation may wait for the end, and borrowers for pages that were
+	 * set aside
+	 */
 	wake_up_all(&mover->news->moved);
 	balloon_news_kick(mover->news);
 }
@@ -681,7 +692,7 @@ static void set_hibernating(struct balloon_blocks *blocks, bool on)
 	mutex_lock(&blocks->mover->lock);
 	WRITE_ONCE(blocks->hibernating, on);
 	mutex_unlock(&blocks->mover->lock);
-	/* the worker may have left a block alone meanwhile */
+	/* the worker may have put off a block because of hibernation */
 	if (!on)
 		balloon_news_tell(blocks->mover->news, BALLOON_RETRY);
 }
@@ -702,7 +713,9 @@ VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
 			set_hibernating(blocks, false);
 			return notifier_from_errno(-EBUSY);
 		}
-		/* not a reason to give up: what it moves stays in memory */
+		/* a slow emptying task is no reason to fail, because contents
+		 * that move stay in memory
+		 */
 		wait_event_timeout(blocks->mover->news->moved,
 				   !READ_ONCE(blocks->emptying.busy),
 				   EMPTY_TIME);
@@ -715,7 +728,7 @@ VISIBLE_IF_KUNIT int balloon_blocks_hibernation(struct notifier_block *nb,
 	return NOTIFY_OK;
 }
 
-/* --- what hotplug tells -------------------------------------------------- */
+/* --- events of memory hotplug -------------------------------------------- */
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 static bool online_page(void *owner, struct page *page, unsigned long nr_pages)
@@ -788,7 +801,7 @@ VISIBLE_IF_KUNIT const struct balloon_hotplug_client balloon_blocks_client = {
 static void __init watch(struct balloon_blocks *blocks, bool may_add)
 {
 	blocks->mover->pages->table.block_pages = balloon_hotplug_block_pages();
-	/* a guest that is saved waits for the blocks task, as for the worker */
+	/* freezable: a guest that is saved waits for the blocks task */
 	blocks_wq = alloc_workqueue("xen-balloon", WQ_UNBOUND | WQ_FREEZABLE, 1);
 	emptying_wq = alloc_workqueue("xen-balloon-empty", WQ_UNBOUND, 1);
 	balloon_hotplug_init(&balloon_blocks_client, blocks, may_add);
@@ -798,7 +811,7 @@ static void __init watch(struct balloon_blocks *blocks, bool may_add) { }
 #endif
 
 /**
- * balloon_blocks_init - begin with no block added
+ * balloon_blocks_init - set up the unit, without a block
  * @blocks: the blocks
  * @mover: the mover
  * @limits: what the administrator allows

@@ -14,9 +14,9 @@
 
 /**
  * enum balloon_blocks_task - what the blocks task does
- * @BALLOON_BLOCKS_IDLE: nothing; it was not started, or has ended
- * @BALLOON_BLOCKS_ADD: adds memory blocks
- * @BALLOON_BLOCKS_REMOVE: removes one
+ * @BALLOON_BLOCKS_IDLE: nothing; the task was not started, or has ended
+ * @BALLOON_BLOCKS_ADD: add memory blocks
+ * @BALLOON_BLOCKS_REMOVE: remove one memory block
  */
 enum balloon_blocks_task {
 	BALLOON_BLOCKS_IDLE,
@@ -25,19 +25,21 @@ enum balloon_blocks_task {
 };
 
 /**
- * struct balloon_emptying - moves memory out of added memory blocks
+ * struct balloon_emptying - the emptying task, for added memory blocks
  * @work: the emptying task
  * @busy: the task was started and has not ended
- * @again: the search begins anew, because a target was written or memory may have
- *	become free
- * @vain: the last run moved nothing, so that nobody waits for the next one
+ * @again: the next run searches all blocks again, because a target was written
+ *	or memory may have become free
+ * @vain: the last run moved nothing, so the worker does not wait for the next
+ *	run
  * @began: jiffies; when the task was started
  * @want: pages that the target wants released
  * @allocated: how many of them the allocator could give as well
- * @pfn: where the search stands, by size (0: pieces of less than 2 MiB, 1: all)
- * @done: the search has come to its end, likewise
+ * @pfn: the piece that the search has come to; 0: for a @want of less than 2
+ *	MiB; 1: for a larger one
+ * @done: the search has come to its end; indexed like @pfn
  *
- * While @busy, the task alone writes the fields from @want on.
+ * While @busy, only the task writes the fields from @want on.
  */
 struct balloon_emptying {
 	struct work_struct work;
@@ -54,15 +56,17 @@ struct balloon_emptying {
 /**
  * struct balloon_blocks - memory blocks that come and go
  * @work: the blocks task, which adds or removes blocks without the mover's lock
- * @task: what it does
+ * @task: what the blocks task does
  * @want: pages to add
- * @err: negative errno of the last adding, which no step has seen yet
- * @remover: the thread that removes a block just now; only it writes this
- * @stay: a block could not be removed; no other is tried until a target is written
- * @early_until: jiffies; before that user space may have no rules for blocks yet
- * @hibernating: blocks must be left alone
- * @hibernation: tells about hibernation
- * @emptying: moves memory out of blocks
+ * @err: negative errno of the last addition, which no step has seen yet
+ * @remover: the thread of the blocks task while it removes a block; only the
+ *	blocks task writes this
+ * @stay: a block could not be removed; the worker removes no block until a
+ *	target is written
+ * @early_until: jiffies; until then user space may have no rules for blocks
+ * @hibernating: no task starts to add, remove or empty a block
+ * @hibernation: the notifier of hibernation
+ * @emptying: the emptying task
  * @limits: what the administrator allows
  * @mover: the mover, whose lock protects all else
  */
@@ -105,8 +109,8 @@ void balloon_blocks_empty_again(struct balloon_blocks *blocks);
  * balloon_blocks_fixed - whether no block can be added or removed just now
  * @blocks: the blocks
  *
- * Return: true while the blocks task runs or the guest hibernates; the end of
- * either kicks the worker.
+ * Return: true while the blocks task runs or the guest hibernates.  The end of
+ * the task, and of hibernation, kicks the worker.
  */
 static inline bool balloon_blocks_fixed(const struct balloon_blocks *blocks)
 {

@@ -11,9 +11,10 @@
  * with no memory behind them.  When such a block is set online its pages are
  * handed to the balloon, and the worker populates them like all others.
  *
- * The kernel asks one function for all memory blocks that come online.  Blocks
- * of other owners go the usual way.  So do added blocks that were online
- * before, because they may hold memory.
+ * The kernel calls one function for the pages of every memory block that comes
+ * online.  The kernel gets the pages of blocks that the driver did not add.
+ * The kernel also gets the pages of an added block that went offline with
+ * memory behind it.
  */
 
 #include <linux/device.h>
@@ -48,7 +49,7 @@ unsigned long balloon_hotplug_block_pages(void)
 	return memory_block_size_bytes() >> PAGE_SHIFT;
 }
 
-/* --- what the memory hotplug core tells --------------------------------- */
+/* --- events of the memory hotplug core ---------------------------------- */
 
 VISIBLE_IF_KUNIT void balloon_hotplug_online_page(struct page *page,
 						  unsigned int order)
@@ -59,7 +60,7 @@ VISIBLE_IF_KUNIT void balloon_hotplug_online_page(struct page *page,
 		generic_online_page(page, order);
 }
 
-/* The core sets blocks online and offline one by one. */
+/* Pass an event on.  The core sets blocks online and offline one by one. */
 VISIBLE_IF_KUNIT int balloon_hotplug_memory_event(struct notifier_block *nb,
 						  unsigned long event,
 						  void *data)
@@ -159,14 +160,14 @@ void balloon_hotplug_release(struct resource *res)
 
 /**
  * balloon_hotplug_add - add a memory block with no memory behind it
- * @res: where; after success it belongs to the core, which may merge it with
- *	others
+ * @res: the addresses; after success the resource belongs to the core, which
+ *	may merge it with others
  *
- * Where auto_online_blocks says so the block is online on return; elsewhere an
- * administrator has to set it online.
+ * Where auto_online_blocks says so, the block is online on return.  Otherwise
+ * an administrator has to set the block online.
  *
  * Context: may sleep, and waits for locks of the core; the caller holds no lock
- * that the client takes.
+ * that the functions of the client take.
  * Return: 0 or a negative errno.
  */
 int balloon_hotplug_add(struct resource *res)
@@ -209,7 +210,7 @@ bool balloon_hotplug_for_lending(void)
 }
 
 /**
- * balloon_hotplug_goes_online - whether the kernel sets added blocks online itself
+ * balloon_hotplug_goes_online - whether the kernel sets added blocks online
  *
  * Return: false where auto_online_blocks says "offline".
  */
@@ -223,7 +224,7 @@ bool balloon_hotplug_goes_online(void)
  * balloon_hotplug_possible - whether this kernel can add memory
  *
  * Return: false where the administrator forbids that, or where another driver
- * was first to be asked about memory that comes online.
+ * has registered its callback for memory that comes online.
  */
 bool balloon_hotplug_possible(void)
 {
@@ -241,9 +242,7 @@ unsigned long balloon_hotplug_most_pages(void)
 	return (balloon_hotplug_addable().end >> PAGE_SHIFT) + 1;
 }
 
-/* When the sysctl is turned off, blocks need not be kept for borrowers any
- * more.
- */
+/* Tell the client that the sysctl was written. */
 VISIBLE_IF_KUNIT int
 balloon_hotplug_lending_handler(const struct ctl_table *table, int write,
 				void *buffer, size_t *lenp, loff_t *ppos)
@@ -270,7 +269,7 @@ static const struct ctl_table balloon_table[] = {
 
 /**
  * balloon_hotplug_init - begin to watch memory that comes online
- * @client: the functions that are told
+ * @client: the functions to call
  * @owner: their first argument
  * @may_add: false: no block is ever added
  */

@@ -16,15 +16,16 @@ struct resource;
 
 #ifdef CONFIG_XEN_BALLOON_MEMORY_HOTPLUG
 /**
- * struct balloon_hotplug_client - who is told about memory blocks
- * @online_page: pages come online; whether the client takes them: else they are the
- *	kernel's
- * @event: MEM_ONLINE, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE or MEM_OFFLINE of the
- *	block that begins at @pfn; a negative errno keeps it from going offline
- * @setting: the sysctl hotplug_unpopulated was written
+ * struct balloon_hotplug_client - functions to call about memory blocks
+ * @online_page: called for pages that come online; returns true where the
+ *	client takes the pages, and false where the kernel gets them
+ * @event: called at MEM_ONLINE, MEM_GOING_OFFLINE, MEM_CANCEL_OFFLINE and
+ *	MEM_OFFLINE of the block that begins at pfn; a negative errno keeps the
+ *	block from going offline
+ * @setting: called when the sysctl hotplug_unpopulated was written
  *
- * Each is called with the owner that balloon_hotplug_init() was given, and for
- * the blocks of everybody.
+ * The first argument is the owner that balloon_hotplug_init() was given.  The
+ * functions are called for all blocks, also of other drivers.
  */
 struct balloon_hotplug_client {
 	bool (*online_page)(void *owner, struct page *page,
@@ -35,7 +36,7 @@ struct balloon_hotplug_client {
 
 /**
  * struct balloon_hotplug_user - the client of this guest
- * @client: the functions; NULL where no block can be added
+ * @client: the functions to call; NULL where no block can be added
  * @owner: their first argument
  */
 struct balloon_hotplug_user {

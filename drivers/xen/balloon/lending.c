@@ -46,8 +46,8 @@ static void kick_to_grow(struct xen_balloon *b)
 		balloon_news_kick(&b->news);
 }
 
-/* A lent page that comes back may leave a memory block with no memory in it.  A
- * worker that does not grow removes such blocks.
+/* Kick the worker where a lent page that came back left a memory block with no
+ * memory in it.  The worker removes such blocks while the guest does not grow.
  */
 static void kick_to_tidy(struct xen_balloon *b)
 {

@@ -236,8 +236,8 @@ static void add_entries(struct balloon_batch *batch, struct page *page,
 
 /* --- inflating ---------------------------------------------------------- */
 
-/* Count what could be spared of one zone, without slabs; add its share of the
- * caches and its low watermark to the sums.
+/* Return how many free pages one zone could spare, which may be negative.  Add
+ * the page cache and the low watermark of the zone to @cache and @low.
  */
 static long zone_spares(struct zone *zone, enum zone_type highest,
 			unsigned long *cache, unsigned long *low)
@@ -283,13 +283,13 @@ unsigned long balloon_mover_available(void)
 }
 
 /**
- * balloon_mover_movable - how much the zones could spare that the balloon does not
- * allocate from
+ * balloon_mover_movable - how much memory ZONE_MOVABLE could spare
  *
- * Memory of these zones has to stay movable, and the balloon does not move its
- * pages.  But memory blocks there can be emptied.
+ * The balloon does not allocate from this zone, because the zone is for movable
+ * pages and the balloon cannot move its pages.  But the emptying task can take
+ * memory of added blocks in this zone.
  *
- * Return: pages.
+ * Return: pages, caches that the guest can drop included.
  */
 unsigned long balloon_mover_movable(void)
 {
@@ -311,7 +311,8 @@ unsigned long balloon_mover_movable(void)
  * without the reserves
  * @nr_pages: how many
  *
- * Return: true where the zones of kernel memory have that much free.
+ * Return: true where the zones of kernel memory have more free pages than that
+ * above their watermarks.
  */
 bool balloon_mover_has_free(unsigned long nr_pages)
 {
@@ -573,7 +574,7 @@ static unsigned long settle_release(struct balloon_mover *m)
 	return moved;
 }
 
-/* Release the batch, which has pages of the kernel. */
+/* Release the batch, whose pages come from the kernel, to Xen. */
 static struct balloon_moved release_batch(struct balloon_mover *m)
 {
 	struct balloon_batch *batch = &m->batch;
@@ -632,9 +633,10 @@ struct balloon_moved balloon_mover_inflate(struct balloon_mover *m,
 }
 
 /**
- * balloon_mover_release - release pages that were allocated elsewhere
+ * balloon_mover_release - release pages that the caller allocated
  * @m: the mover
- * @page: the first of them; nobody can read its old contents any more
+ * @page: the first of them; the caller has cleared the pages where
+ *	xen_scrub_pages is on
  * @nr_pages: how many; neighbours in physical memory, at most 2 MiB
  *
  * Context: may sleep; the lock is held.

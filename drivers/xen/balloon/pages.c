@@ -194,8 +194,8 @@ static bool is_extent(struct page *page)
 	       (page_private(page) & ~0xffUL) == EXTENT_TAG;
 }
 
-/* The pages of an extent are in one zone and one memory block, so the first one
- * tells of them all.  Return: whether the driver added the block.
+/* Count an extent in or out.  Its pages are in one zone and one memory block,
+ * so the first page stands for all.  Return whether the driver added the block.
  */
 static bool account(struct balloon_pages *bp, struct page *page,
 		    unsigned int order, int sign)
@@ -249,7 +249,7 @@ static void add_extent(struct balloon_pages *bp, struct page *page,
 {
 	struct page *buddy;
 
-	/* added memory comes last, so that its blocks can stay empty */
+	/* hand out added memory last, so that its blocks can stay empty */
 	last |= account(bp, page, order, 1);
 	while (order < BALLOON_MAX_ORDER) {
 		buddy = free_buddy(page, order);
@@ -290,7 +290,7 @@ void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 }
 
 /**
- * balloon_pages_add_last - put pages into the balloon that Xen cannot populate now
+ * balloon_pages_add_last - put pages into the balloon that Xen cannot populate
  * @bp: the list
  * @page: the first of them; marked
  * @nr_pages: how many; neighbours in physical memory
@@ -412,8 +412,8 @@ struct page *balloon_pages_take_huge(struct balloon_pages *bp)
 	return page;
 }
 
-/* Take the references of an extent, unless somebody else looks at one of its pages
- * just now.
+/* Drop the references of an extent, unless another task holds a reference to
+ * one of its pages just now.  Return whether the references are gone.
  */
 static bool freeze_extent(struct page *page, unsigned int order)
 {
@@ -429,10 +429,10 @@ static bool freeze_extent(struct page *page, unsigned int order)
 	return true;
 }
 
-/* Set aside what is in the balloon of a range of whole extents: the pages are on no
- * list.  They also lose their reference, since a page that is referred to keeps
- * its neighbours from being isolated, and its block from going offline.  Return
- * how many were set aside.
+/* Set aside the pages of a range that are in the balloon: take them off the
+ * list and drop their references.  A page with a reference would keep its
+ * neighbours from being isolated, and its block from going offline.  The range
+ * consists of whole extents.  Return the number of pages that were set aside.
  */
 VISIBLE_IF_KUNIT unsigned long balloon_pages_set_aside(struct balloon_pages *bp,
 						       unsigned long start_pfn,
@@ -456,7 +456,7 @@ VISIBLE_IF_KUNIT unsigned long balloon_pages_set_aside(struct balloon_pages *bp,
 	return aside;
 }
 
-/* Put back what was set aside. */
+/* Put the pages of a range that were set aside back on the list. */
 VISIBLE_IF_KUNIT void balloon_pages_put_back(struct balloon_pages *bp,
 					     unsigned long start_pfn,
 					     unsigned long nr_pages)
@@ -481,13 +481,13 @@ VISIBLE_IF_KUNIT void balloon_pages_put_back(struct balloon_pages *bp,
 /* --- memory blocks that were added --------------------------------------- */
 
 /**
- * balloon_pages_enter_block - a memory block is about to be added
+ * balloon_pages_enter_block - prepare for a memory block that will be added
  * @bp: the list
  * @pfn: its first page
- * @unruled: whether user space has no rules for blocks yet
+ * @unruled: auto_online_blocks says "offline", so user space may never hear of
+ *	the block
  *
- * From here on the pages of the block belong to the balloon when they come
- * online.
+ * From here on pages of the block that come online go to the balloon.
  *
  * Context: may sleep; takes the lock.
  * Return: 0 or a negative errno.
@@ -507,7 +507,7 @@ int balloon_pages_enter_block(struct balloon_pages *bp, unsigned long pfn,
 }
 
 /**
- * balloon_pages_block_added - a memory block was added
+ * balloon_pages_block_added - note that a memory block was added
  * @bp: the list
  * @pfn: its first page
  *
@@ -518,7 +518,7 @@ void balloon_pages_block_added(struct balloon_pages *bp, unsigned long pfn)
 	unsigned long listed;
 
 	mutex_lock(&bp->lock);
-	/* it may have come online already */
+	/* the block may have come online already */
 	if (balloon_table_state(&bp->table, pfn, &listed) == BALLOON_BLOCK_NEW)
 		balloon_table_set(&bp->table, pfn, BALLOON_BLOCK_ADDED);
 	bp->stats->total_pages += bp->table.block_pages;
@@ -526,9 +526,11 @@ void balloon_pages_block_added(struct balloon_pages *bp, unsigned long pfn)
 }
 
 /**
- * balloon_pages_block_gone - a memory block was removed, or could not be added
+ * balloon_pages_block_gone - forget a memory block
  * @bp: the list
  * @pfn: its first page
+ *
+ * For a block that was removed or could not be added.
  *
  * Context: takes the lock.
  */
@@ -544,15 +546,16 @@ void balloon_pages_block_gone(struct balloon_pages *bp, unsigned long pfn)
 }
 
 /**
- * balloon_pages_online_page - pages come online
+ * balloon_pages_online_page - take pages that come online, if no memory is
+ * behind them
  * @bp: the list
  * @page: the first of them
  * @nr_pages: how many; all in one block
  *
  * Context: takes the lock.
- * Return: whether they are in the balloon now.  false: they are the kernel's,
- * because the driver did not add the block, or because the block was online
- * before and has memory.
+ * Return: true where the pages are in the balloon now.  false where the kernel
+ * gets them: the driver did not add the block, or the block has memory behind
+ * it from when it was online before.
  */
 bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
 			       unsigned long nr_pages)
@@ -563,7 +566,7 @@ bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
 	mutex_lock(&bp->lock);
 	state = balloon_table_state(&bp->table, page_to_pfn(page), &listed);
 	mutex_unlock(&bp->lock);
-	/* whether the pages have memory does not change while they come online */
+	/* as a block comes online, the memory behind it does not change */
 	if (state != BALLOON_BLOCK_NEW && state != BALLOON_BLOCK_ADDED)
 		return false;
 	balloon_pages_add_hole(bp, page, nr_pages);
@@ -571,9 +574,9 @@ bool balloon_pages_online_page(struct balloon_pages *bp, struct page *page,
 }
 
 /**
- * balloon_pages_block_online - a memory block has come online
+ * balloon_pages_block_online - note that a memory block has come online
  * @bp: the list
- * @pfn: its first page; the block may be somebody else's
+ * @pfn: its first page; another driver may have added the block
  *
  * Context: takes the lock.
  */
@@ -587,7 +590,9 @@ void balloon_pages_block_online(struct balloon_pages *bp, unsigned long pfn)
 	mutex_unlock(&bp->lock);
 }
 
-/* The pages of an empty block leave the list.  Return: 0 or a negative errno. */
+/* Take the pages of an empty block off the list.  Return 0, or -EBUSY with the
+ * pages on the list, where another task holds a reference to one of them.
+ */
 static int leave(struct balloon_pages *bp, unsigned long pfn)
 {
 	unsigned long nr_pages = bp->table.block_pages;
@@ -601,16 +606,17 @@ static int leave(struct balloon_pages *bp, unsigned long pfn)
 }
 
 /**
- * balloon_pages_block_going - a memory block is about to go offline
+ * balloon_pages_block_going - decide whether a memory block may go offline
  * @bp: the list
- * @pfn: its first page; the block may be somebody else's
+ * @pfn: its first page; another driver may have added the block
  * @removed: the driver removes the block
  *
- * The pages of a block with no memory in it leave the list.
+ * Takes the pages of a block with no memory in it off the list.
  *
  * Context: takes the lock.
- * Return: 0, or -EBUSY where the block has to stay online: the driver is removing
- * it and some page was lent or populated meanwhile, or it is being emptied.
+ * Return: 0, or -EBUSY where the block has to stay online: the block is being
+ * emptied, another task holds a reference to one of its pages, or the driver is
+ * removing the block and a page was lent or populated meanwhile.
  */
 int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
 			      bool removed)
@@ -635,14 +641,14 @@ int balloon_pages_block_going(struct balloon_pages *bp, unsigned long pfn,
 }
 
 /**
- * balloon_pages_block_stays - a memory block does not go offline after all
+ * balloon_pages_block_stays - undo balloon_pages_block_going()
  * @bp: the list
- * @pfn: its first page; the block may be somebody else's
+ * @pfn: its first page; another driver may have added the block
  *
- * Undoes balloon_pages_block_going(), if that did anything.
+ * For a block that does not go offline after all.
  *
  * Context: takes the lock.
- * Return: whether pages have come to the list.
+ * Return: whether the pages of the block went back on the list.
  */
 bool balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
 {
@@ -660,11 +666,11 @@ bool balloon_pages_block_stays(struct balloon_pages *bp, unsigned long pfn)
 }
 
 /**
- * balloon_pages_block_offline - a memory block has gone offline
+ * balloon_pages_block_offline - note that a memory block has gone offline
  * @bp: the list
- * @pfn: its first page; the block may be somebody else's
+ * @pfn: its first page; another driver may have added the block
  *
- * A block with no memory behind it is as one that was just added.
+ * A block with no memory behind it is then as if it had just been added.
  *
  * Context: takes the lock.
  */
@@ -685,7 +691,8 @@ void balloon_pages_block_offline(struct balloon_pages *bp, unsigned long pfn)
  * @pfn: set to its first page
  *
  * Context: takes the lock.
- * Return: whether there is one; it may have memory in it a moment later.
+ * Return: whether there is such a block, which may have memory in it a moment
+ * later.
  */
 bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn)
 {
@@ -700,13 +707,13 @@ bool balloon_pages_empty_block(struct balloon_pages *bp, unsigned long *pfn)
 }
 
 /**
- * balloon_pages_block_in_use - whether a memory block cannot be removed just now
+ * balloon_pages_block_in_use - whether a memory block has become busy
  * @bp: the list
  * @pfn: its first page
  *
  * Context: takes the lock.
- * Return: true where a page of it is lent or populated, or where it is being
- * emptied.
+ * Return: true where a page of the block is lent or populated, or where the
+ * block is being emptied.
  */
 bool balloon_pages_block_in_use(struct balloon_pages *bp, unsigned long pfn)
 {
@@ -727,15 +734,15 @@ bool balloon_pages_block_in_use(struct balloon_pages *bp, unsigned long pfn)
 /**
  * balloon_pages_claim - find the next piece of added memory, to empty it
  * @bp: the list
- * @pfn: in: the last piece, ULONG_MAX to begin; out: the first page of a piece of
- *	2 MiB
+ * @pfn: in: the last piece, or ULONG_MAX to begin; out: the first page of a
+ *	piece of 2 MiB
  *
  * The block of the piece does not go offline before balloon_pages_unclaim(), so
- * its struct pages can be read.  Nobody gets those pages of the piece that are in
- * the balloon.
+ * its struct pages can be read.  The pages of the piece that are in the balloon
+ * are set aside until then, so no borrower and no step gets them.
  *
  * Context: takes the lock.
- * Return: false where there is no piece before @pfn.
+ * Return: false where no such piece lies below @pfn.
  */
 bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn)
 {
@@ -753,7 +760,7 @@ bool balloon_pages_claim(struct balloon_pages *bp, unsigned long *pfn)
 }
 
 /**
- * balloon_pages_unclaim - a piece is no longer being emptied
+ * balloon_pages_unclaim - undo balloon_pages_claim()
  * @bp: the list
  * @pfn: its first page
  *

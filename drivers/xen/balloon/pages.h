@@ -31,8 +31,8 @@
  *	balloon_high are counted there
  * @initial: current_pages at init
  * @quarantined: pages that are neither the guest's nor surely Xen's
- * @aside: pages in the balloon that nobody gets, because their neighbours are
- *	being moved away; on no list
+ * @aside: pages that were taken off the list while their piece is being
+ *	emptied, so that no borrower and no step gets them
  * @table: the memory blocks that were added
  */
 struct balloon_pages {
@@ -82,10 +82,11 @@ unsigned int balloon_pages_extent_order(struct page *page,
 					unsigned long nr_pages);
 
 /**
- * balloon_pages_offline - how much added memory is not online
+ * balloon_pages_offline - count added pages that are not online
  * @bp: the list
  *
- * Return: pages; a moment old without the lock.
+ * Return: pages of blocks with no memory behind them; without the lock the
+ * number may be a moment old.
  */
 static inline unsigned long balloon_pages_offline(const struct balloon_pages *bp)
 {

@@ -58,8 +58,9 @@ unsigned long balloon_policy_spare(unsigned long available)
  * block is added in vain.  Inflating stops while the guest can still start a
  * program.
  *
- * Memory that the allocator cannot give for the balloon counts as well, where
- * it lies in a memory block that can be emptied.
+ * The balloon cannot allocate from ZONE_MOVABLE.  What that zone could spare
+ * counts as well, but no more than added blocks hold, because only the emptying
+ * task can take it.
  *
  * Return: the step; its nr_pages is never more than the credit.
  */
@@ -205,12 +206,13 @@ unsigned long balloon_policy_block_cost(unsigned long block, size_t per_page)
 }
 
 /**
- * balloon_policy_worth - leave out a last block that costs more than it brings
+ * balloon_policy_worth - leave out a last block that is not worth its cost
  * @want: pages that the target lacks
  * @block: pages of a memory block
  * @per_page: bytes of structures and tables that each page needs
  *
- * Return: @want, or less: whole blocks.
+ * Return: @want; or @want rounded down to whole blocks, where the rest is no
+ * more than what a block costs.
  */
 unsigned long balloon_policy_worth(unsigned long want, unsigned long block,
 				   size_t per_page)

@@ -36,10 +36,12 @@ enum balloon_next {
  * @floor: what the guest keeps whatever the target (min_kb)
  * @listed: pages in the balloon
  * @lent: pages lent out as holes
- * @offline: pages that were added and are not online
+ * @offline: pages that were added and are not online, with no memory behind
+ *	them
  * @available: what the guest could spare, caches that it can drop included
- * @movable: what zones could spare that the balloon does not allocate from
- * @held: pages of added memory blocks that are not in the balloon
+ * @movable: what ZONE_MOVABLE could spare, which only the emptying task can
+ *	take
+ * @held: pages of online added memory blocks that are not in the balloon
  */
 struct balloon_view {
 	unsigned long current_pages;
@@ -57,7 +59,7 @@ struct balloon_view {
  * struct balloon_plan - the next step
  * @next: what the step does
  * @nr_pages: how many pages the step is about
- * @allocated: how many of these may come from the allocator, when inflating
+ * @allocated: how many of these the allocator could give, when inflating
  */
 struct balloon_plan {
 	enum balloon_next next;

@@ -6,13 +6,14 @@
 /**
  * DOC: table
  *
- * The table has an entry for each memory block that the driver added: the state
- * of the block, and how many of its pages are in the balloon.  So nobody reads
- * the struct pages of a block that may go away.
+ * The table has an entry for each memory block that the driver added.  An entry
+ * tells the state of the block, and how many of its pages are in the balloon.
+ * So no task reads the struct pages of a block that may go away.
  *
- * Marks lead to a block with no memory in it, and to a block whose memory can be
- * moved elsewhere.  The search for a mark goes upwards.  The last block is to be
- * found first, so the index of an entry is U32_MAX less the block's number.
+ * Marks lead to a block with no memory in it, and to an online block with
+ * memory in it.  The xarray searches upwards, and the driver wants the last
+ * block first.  So the index of an entry is U32_MAX less the number of the
+ * block.
  *
  * The functions take any page frame of a block where the block is meant.
  */
@@ -22,18 +23,20 @@
 
 #include "table.h"
 
-/* What an entry holds: the state, whether user space had no rules for blocks when
- * this one was added, and the pages in the balloon.
+/* An entry holds the state, whether auto_online_blocks said "offline" when the
+ * block was added, and the number of pages in the balloon.
  */
 #define STATE_MASK	7UL
 #define UNRULED		8UL
 #define LISTED_SHIFT	4
 
-/* A block with no memory in it, that can be removed. */
+/* A block with no memory in it, which can be removed. */
 #define MARK_EMPTY	XA_MARK_0
-/* An online block with memory in it. */
+/* An online block with pages that are not in the balloon. */
 #define MARK_HELD	XA_MARK_1
-/* One with no memory in it that is offline because user space had no rules. */
+/* A block that is not online, and that was added while auto_online_blocks said
+ * "offline".
+ */
 #define MARK_UNRULED	XA_MARK_2
 
 static unsigned long index_of(const struct balloon_table *t, unsigned long pfn)
@@ -61,10 +64,10 @@ static unsigned long listed_of(void *entry)
 /**
  * balloon_table_look - look at an entry
  * @xas: where to begin
- * @mark: XA_PRESENT: the entry of this very block; else: the next one that has
- *	this mark
+ * @mark: XA_PRESENT to read the entry at @xas; another mark to find the next
+ *	entry that has it
  *
- * Every look at the table is a call of this function, so that a test can count
+ * All reads and searches go through this function, so that a test can count
  * them.
  *
  * Return: the entry, or NULL.
@@ -104,7 +107,9 @@ static void set_mark(struct xa_state *xas, xa_mark_t mark, bool set)
 		xas_clear_mark(xas, mark);
 }
 
-/* Change the entry at @xas from @old to a value.  Nothing is allocated. */
+/* Change the entry at @xas from @old to @value, and its marks with it.
+ * Allocates nothing, because the entry is there already.
+ */
 static void change(struct balloon_table *t, struct xa_state *xas, void *old,
 		   unsigned long value)
 {
@@ -123,13 +128,13 @@ static void change(struct balloon_table *t, struct xa_state *xas, void *old,
 }
 
 /**
- * balloon_table_init - begin with no block
+ * balloon_table_init - set up a table without blocks
  * @t: the table
  */
 void balloon_table_init(struct balloon_table *t)
 {
 	xa_init(&t->blocks);
-	/* any size will do before the first block */
+	/* any size but 0 will do before the first block */
 	t->block_pages = 1;
 	t->claimed = BALLOON_NO_BLOCK;
 }
@@ -148,24 +153,25 @@ int balloon_table_reserve(struct balloon_table *t, unsigned long pfn)
 }
 
 /**
- * balloon_table_enter - a block is being added
+ * balloon_table_enter - note that a block is being added
  * @t: the table, with an entry reserved
  * @pfn: the block
- * @unruled: whether user space has no rules for blocks yet
+ * @unruled: auto_online_blocks says "offline", so user space may never hear of
+ *	the block
  *
  * Context: the lock of the list is held.
  */
 void balloon_table_enter(struct balloon_table *t, unsigned long pfn,
 			 bool unruled)
 {
-	/* a reserved entry is there already */
+	/* the entry was reserved, so nothing is allocated here */
 	xa_store(&t->blocks, index_of(t, pfn),
 		 xa_mk_value(BALLOON_BLOCK_NEW | (unruled ? UNRULED : 0)),
 		 GFP_NOWAIT);
 }
 
 /**
- * balloon_table_forget - a block is gone
+ * balloon_table_forget - remove the entry of a block
  * @t: the table
  * @pfn: the block; none of its pages is in the balloon
  *
@@ -180,10 +186,11 @@ void balloon_table_forget(struct balloon_table *t, unsigned long pfn)
 }
 
 /**
- * balloon_table_count - pages of a block have come to the balloon, or left it
+ * balloon_table_count - count pages of a block that enter or leave the balloon
  * @t: the table
- * @pfn: the first of them; all are in one block, which may be somebody else's
- * @nr_pages: how many; negative: they have left
+ * @pfn: the first of the pages; all are in one block, which need not be in the
+ *	table
+ * @nr_pages: how many pages enter; negative where pages leave
  *
  * Context: the lock of the list is held.
  * Return: whether the block is in the table.
@@ -204,13 +211,13 @@ bool balloon_table_count(struct balloon_table *t, unsigned long pfn,
 }
 
 /**
- * balloon_table_state - learn how a block stands
+ * balloon_table_state - read the state of a block
  * @t: the table
  * @pfn: the block
- * @listed: set to the number of its pages that are in the balloon
+ * @listed: set to the number of pages of the block that are in the balloon
  *
  * Context: the lock of the list is held.
- * Return: its state.
+ * Return: the state; BALLOON_BLOCK_NONE where the driver did not add the block.
  */
 enum balloon_block_state balloon_table_state(struct balloon_table *t,
 					     unsigned long pfn,
@@ -230,10 +237,10 @@ enum balloon_block_state balloon_table_state(struct balloon_table *t,
 }
 
 /**
- * balloon_table_set - a block enters another state
+ * balloon_table_set - change the state of a block
  * @t: the table
  * @pfn: the block, which is in the table
- * @state: the state
+ * @state: the new state
  *
  * Context: the lock of the list is held.
  */
@@ -247,14 +254,16 @@ void balloon_table_set(struct balloon_table *t, unsigned long pfn,
 	xas_lock(&xas);
 	old = balloon_table_look(&xas, XA_PRESENT);
 	value = xa_to_value(old) & ~STATE_MASK;
-	/* the rules have been applied */
+	/* user space has heard of the block */
 	if (state == BALLOON_BLOCK_ONLINE)
 		value &= ~UNRULED;
 	change(t, &xas, old, value | state);
 	xas_unlock(&xas);
 }
 
-/* Find the last block below @index that has @mark. */
+/* Find the first entry from @index on that has @mark, which is the last such
+ * block.
+ */
 static bool find(struct balloon_table *t, unsigned long *index, xa_mark_t mark)
 {
 	XA_STATE(xas, &t->blocks, *index);
@@ -268,11 +277,11 @@ static bool find(struct balloon_table *t, unsigned long *index, xa_mark_t mark)
 }
 
 /**
- * balloon_table_unruled - whether a block is not online since user space had no
- * rules for it
+ * balloon_table_unruled - whether user space may not have heard of a block
  * @t: the table
  *
- * Return: true where there is such a block.
+ * Return: true where a block is not online, and auto_online_blocks said
+ * "offline" when the block was added.
  */
 bool balloon_table_unruled(struct balloon_table *t)
 {
@@ -284,11 +293,11 @@ bool balloon_table_unruled(struct balloon_table *t)
  * @t: the table
  * @pfn: set to the first page of the block
  *
- * That is the last one with no memory in it, unless it is being emptied.  A
- * block that user space never heard of comes before all others.
+ * Finds the last block with no memory in it that is not being emptied.  A block
+ * of balloon_table_unruled() comes before all others.
  *
  * Context: the lock of the list is held.
- * Return: whether there is one.
+ * Return: whether such a block was found.
  */
 bool balloon_table_empty(struct balloon_table *t, unsigned long *pfn)
 {
@@ -310,14 +319,14 @@ bool balloon_table_empty(struct balloon_table *t, unsigned long *pfn)
 }
 
 /**
- * balloon_table_next - go through the online blocks that have memory in them
+ * balloon_table_next - find the next piece of an online block with memory in it
  * @t: the table
- * @pfn: in: the answer of the last call, ULONG_MAX to begin; out: a piece of the
- *	last such block, before the piece that @pfn was
+ * @pfn: in: the answer of the last call, or ULONG_MAX to begin at the end of
+ *	memory; out: the last piece below that which lies in such a block
  * @step: pages of a piece
  *
  * Context: the lock of the list is held.
- * Return: false where there is no piece before @pfn.
+ * Return: false where no such piece lies below @pfn.
  */
 bool balloon_table_next(struct balloon_table *t, unsigned long *pfn,
 			unsigned long step)

@@ -14,11 +14,11 @@
 /**
  * enum balloon_block_state - the life of a memory block that was added
  * @BALLOON_BLOCK_NEW: the block is being added; no memory behind it
- * @BALLOON_BLOCK_ADDED: not online; no memory behind it
- * @BALLOON_BLOCK_ONLINE: the pages were handed to the balloon; some may have
- *	memory by now
- * @BALLOON_BLOCK_LEAVING: going offline; no memory behind it, and its pages are
- *	on no list
+ * @BALLOON_BLOCK_ADDED: the block is not online; no memory behind it
+ * @BALLOON_BLOCK_ONLINE: the block is online; its pages came to the balloon,
+ *	and may have memory by now
+ * @BALLOON_BLOCK_LEAVING: the block goes offline; no memory behind it, and its
+ *	pages are on no list
  * @BALLOON_BLOCK_AWAY: an administrator sets the block offline, or has done so;
  *	there is memory behind it
  * @BALLOON_BLOCK_NONE: the driver did not add this block
@@ -37,14 +37,15 @@ enum balloon_block_state {
 
 /**
  * struct balloon_table - the memory blocks that the driver added
- * @blocks: state and pages in the balloon of each block, by number
+ * @blocks: the entries; the index is U32_MAX less the number of the block
  * @block_pages: pages of a block
  * @offline: pages of blocks that are not online and have no memory
- * @leaving: pages of blocks that are going offline with no memory behind them
- * @held: pages of online blocks that are not in the balloon
+ * @leaving: pages of blocks that go offline with no memory behind them
+ * @held: pages of online blocks that are not in the balloon: the kernel's,
+ *	lent, quarantined, or set aside
  * @claimed: number of the block that is being emptied, or BALLOON_NO_BLOCK
  *
- * The lock of the list protects all of it.
+ * The lock of the list protects all fields.
  */
 struct balloon_table {
 	struct xarray blocks;
@@ -73,10 +74,10 @@ bool balloon_table_next(struct balloon_table *t, unsigned long *pfn,
 			unsigned long step);
 
 /**
- * balloon_table_used - whether the driver added any block
+ * balloon_table_used - whether the table has an entry
  * @t: the table
  *
- * Return: false in most guests.
+ * Return: false where no block was added, as in most guests.
  */
 static inline bool balloon_table_used(const struct balloon_table *t)
 {

@@ -56,7 +56,9 @@
  */
 #define BLOCKS_PATIENCE	(2 * HZ)
 
-/* User space may change its rules for blocks at any time, and tells nobody. */
+/* Look at auto_online_blocks this often, because the kernel does not say when
+ * user space writes it.
+ */
 #define RULES_TIME	(5 * HZ)
 
 /* The worker goes on inflating for this long after it was asked to freeze. */
@@ -217,8 +219,8 @@ static void deflate(struct xen_balloon *b, unsigned long want,
 /* --- adding ------------------------------------------------------------- */
 
 /* Lower a target to what the guest can reach without more blocks.  Pages that
- * are lent count as reachable, because borrowers return them.  So do pages that
- * are set aside for a while.
+ * are lent count as reachable, because borrowers return them.  Pages that are
+ * set aside count as well, because they may go back on the list.
  */
 static void settle_target(struct xen_balloon *b, enum balloon_refusal why,
 			  int err, struct result *result)
@@ -239,7 +241,7 @@ static void settle_target(struct xen_balloon *b, enum balloon_refusal why,
 		/* a target that is written just now stays */
 		cmpxchg(&stats->target_pages, target, most);
 	}
-	/* what comes back kicks */
+	/* the worker is kicked when pages come back */
 	result->outcome = away && !listed ? WAITING : SUPERSEDED;
 }
 
@@ -391,7 +393,7 @@ static struct balloon_plan make_plan(struct xen_balloon *b)
 	return balloon_policy_plan(&view);
 }
 
-/* Whether the worker is asked to stand still; a test replaces this. */
+/* Whether the worker is asked to freeze.  A test replaces this function. */
 VISIBLE_IF_KUNIT bool balloon_worker_freezing(void)
 {
 	BALLOON_STUB(balloon_worker_freezing);
@@ -403,14 +405,18 @@ static void inflate(struct xen_balloon *b, const struct balloon_plan *plan,
 {
 	struct balloon_moved moved;
 
-	/* a guest that is about to be saved gives what it can give at once */
+	/* do not wait for the emptying task in a guest that is about to be
+	 * saved
+	 */
 	if (!balloon_worker_freezing() &&
 	    balloon_blocks_empty(&b->blocks, plan->nr_pages, plan->allocated)) {
 		result->delay = balloon_blocks_emptying_left(&b->blocks);
 		result->outcome = result->delay ? WAITING : SUPERSEDED;
 		return;
 	}
-	/* all that could go is in blocks, and none of it can be moved now */
+	/* only added blocks have memory to spare, and the emptying task cannot
+	 * move any of it now
+	 */
 	if (!plan->allocated) {
 		balloon_blocks_empty_again(&b->blocks);
 		stand_still(b, BALLOON_NEXT_SPARE_NONE, result);
@@ -427,7 +433,9 @@ static void inflate(struct xen_balloon *b, const struct balloon_plan *plan,
 
 static void wait_online(struct xen_balloon *b, struct result *result)
 {
-	/* the block that comes online kicks, and so does the end of a removal */
+	/* the worker is kicked when the block comes online and when a removal
+	 * ends
+	 */
 	result->outcome = WAITING;
 	if (balloon_blocks_replace(&b->blocks))
 		result->outcome = SUPERSEDED;

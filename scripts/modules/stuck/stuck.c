@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stuck - a page that cannot be moved for as long as somebody likes
+ * stuck - a page that cannot be moved until stuck.release is set
  *
- * A module for a guest: puts a page into the page cache that the kernel may move,
- * as it does to empty a memory block.  Moving it waits until stuck.release is
- * set, as for a file system whose server does not answer (FUSE, NFS).  The page lies
- * where the guest puts movable memory first.
+ * A module for a guest.  The module puts a page into the page cache.  The
+ * kernel may move this page, for example to empty a memory block, but has to
+ * wait until stuck.release is set, as for a file system whose server does not
+ * answer (FUSE, NFS).  The page lies where the guest puts movable memory first.
  *
  *   stuck: page at frame N
  *   stuck: somebody waits for it
@@ -45,7 +45,7 @@ static struct file *file;
 static int stuck_migrate(struct address_space *mapping, struct folio *to,
 			 struct folio *from, enum migrate_mode mode)
 {
-	/* who may not wait is told so, as by other file systems */
+	/* like other file systems, wait only for a caller that may wait */
 	if (mode != MIGRATE_SYNC)
 		return -EAGAIN;
 	pr_info("somebody waits for it\n");
