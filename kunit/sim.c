@@ -321,6 +321,8 @@ static unsigned int populate(struct sim *sim, xen_pfn_t *frames,
 				 xen_order);
 			break;
 		}
+		if (sim->frames[gfn] & FRAME_STUCK)
+			break;
 		if (sim->pv)
 			align_gens(sim, gfn, size);
 		for (j = 0; j < size; j++)
@@ -990,7 +992,7 @@ void sim_host_full(struct sim *sim)
  * sim_stick - let somebody else hold a page
  * @sim: the simulation
  * @page: the page
- * @stuck: whether Xen refuses to take it
+ * @stuck: whether Xen refuses to take it, or to give it
  */
 void sim_stick(struct sim *sim, struct page *page, bool stuck)
 {

@@ -1329,6 +1329,38 @@ static void step_unreachable_direct(struct kunit *test)
 	expect_met(sim);
 }
 
+/* One frame that a direct-mapped domain cannot have keeps no other back. */
+static void step_direct_refused(struct kunit *test)
+{
+	struct sim *sim = test->priv;
+	struct page *bad;
+	unsigned int i;
+
+	/* four pages, of which no two can be merged; the last one goes first */
+	sim_list_hole(sim, 4);
+	KUNIT_EXPECT_EQ(test, sim_borrow(sim, 16), 0);
+	bad = sim->lent[12];
+	for (i = 0; i < 16; i += 4)
+		sim_return(sim, i, 1);
+	sim_make_direct(sim, true);
+	sim_stick(sim, bad, true);
+	sim_target(sim, SIM_PAGES + 1);
+	for (i = 0; i < 2; i++)
+		sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 1);
+	sim_target(sim, SIM_PAGES + 3);
+	for (i = 0; i < 2; i++)
+		sim_step(sim);
+	KUNIT_EXPECT_EQ(test, sim->stats.current_pages, SIM_PAGES + 3);
+	KUNIT_EXPECT_TRUE(test, sim_is_out(sim, bad));
+	sim_stick(sim, bad, false);
+	sim_make_direct(sim, false);
+	for (i = 0; i < 16; i++) {
+		if (i % 4)
+			sim_return(sim, i, 1);
+	}
+}
+
 /* Also where the host had no more for the pages that were lent then. */
 static void step_unreachable_host(struct kunit *test)
 {
@@ -2205,6 +2237,7 @@ static struct kunit_case step_test_cases[] = {
 	KUNIT_CASE(step_unreachable_cap),
 	KUNIT_CASE(step_unreachable_lent),
 	KUNIT_CASE(step_unreachable_direct),
+	KUNIT_CASE(step_direct_refused),
 	KUNIT_CASE(step_unreachable_host),
 	KUNIT_CASE(step_lender_was_faster),
 	KUNIT_CASE(step_in_demand),

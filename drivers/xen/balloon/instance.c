@@ -12,7 +12,7 @@
  * mover.lock      struct balloon_mover, the batch, the  across the allocation of
  *                 reservation, struct balloon_blocks    pages and hypercalls; not
  *                                                       while memory blocks are
- *                                                       added or removed
+ *                                                       added, emptied or removed
  * pages.lock      struct balloon_pages and the counts   for a short and bounded
  *                 of pages in struct balloon_stats      time
  * report.lock     the last error                        for an assignment

@@ -697,19 +697,19 @@ static void take_out(struct balloon_mover *m, unsigned long want)
 	}
 }
 
-/* After populating, which gave memory to the first @done entries: put every
- * entry where it belongs.  Return the pages that Xen gave.
+/* After populating: put every entry where it belongs.  Return the pages that Xen
+ * gave.
  */
-static unsigned long settle_populate(struct balloon_mover *m, unsigned int done)
+static unsigned long settle_populate(struct balloon_mover *m)
 {
 	struct balloon_batch *batch = &m->batch;
 	unsigned long pages = entry_pages(batch), moved = 0, lost = 0;
 	unsigned int i, nr;
 	u64 since;
 
-	for (i = 0; i < done; i += nr) {
+	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
-		if (test_bit(i, batch->unsure))
+		if (!test_bit(i, batch->moved) || test_bit(i, batch->unsure))
 			continue;
 		give_to_kernel(batch->pages[i], nr * pages);
 		moved += nr * pages;
@@ -718,10 +718,12 @@ static unsigned long settle_populate(struct balloon_mover *m, unsigned int done)
 	since = lock_list(m);
 	for (i = 0; i < batch->nr; i += nr) {
 		nr = run_length(batch, i);
-		if (i == done && m->reservation->ops->keeps_frames) {
-			/* it may have no frame; Xen has not tried the others */
+		if (!test_bit(i, batch->moved) &&
+		    m->reservation->ops->keeps_frames) {
+			/* this one was refused, see populate */
 			nr = 1;
-			balloon_pages_add_last(m->pages, batch->pages[i], pages);
+			balloon_pages_add_last(m->pages, batch->pages[i],
+					       batch->order);
 		} else if (!test_bit(i, batch->moved)) {
 			balloon_pages_add(m->pages, batch->pages[i],
 					  nr * pages);
@@ -757,7 +759,7 @@ static struct balloon_moved deflate_once(struct balloon_mover *m,
 		m->no_huge = true;
 		m->no_huge_until = jiffies + NO_HUGE_TIME;
 	}
-	result.pages = settle_populate(m, done);
+	result.pages = settle_populate(m);
 	return result;
 }
 

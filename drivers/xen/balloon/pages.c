@@ -262,19 +262,6 @@ static void add_extent(struct balloon_pages *bp, struct page *page,
 	link_extent(bp, page, order, last);
 }
 
-static void add_extents(struct balloon_pages *bp, struct page *page,
-			unsigned long nr_pages, bool last)
-{
-	unsigned int order;
-
-	while (nr_pages) {
-		order = balloon_pages_extent_order(page, nr_pages);
-		add_extent(bp, page, order, last);
-		page += 1UL << order;
-		nr_pages -= 1UL << order;
-	}
-}
-
 /**
  * balloon_pages_add - put pages into the balloon
  * @bp: the list
@@ -286,23 +273,31 @@ static void add_extents(struct balloon_pages *bp, struct page *page,
 void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 		       unsigned long nr_pages)
 {
-	add_extents(bp, page, nr_pages, false);
+	unsigned int order;
+
+	while (nr_pages) {
+		order = balloon_pages_extent_order(page, nr_pages);
+		add_extent(bp, page, order, false);
+		page += 1UL << order;
+		nr_pages -= 1UL << order;
+	}
 }
 
 /**
- * balloon_pages_add_last - put pages into the balloon that Xen cannot populate
+ * balloon_pages_add_last - put an extent into the balloon that Xen refused to
+ * populate
  * @bp: the list
- * @page: the first of them; marked
- * @nr_pages: how many; neighbours in physical memory
+ * @page: its first page; marked
+ * @order: its order
  *
- * All other extents of the same size are handed out before these.
+ * Other extents of the same order are handed out first.
  *
  * Context: the lock is held.
  */
 void balloon_pages_add_last(struct balloon_pages *bp, struct page *page,
-			    unsigned long nr_pages)
+			    unsigned int order)
 {
-	add_extents(bp, page, nr_pages, true);
+	add_extent(bp, page, order, true);
 }
 
 /**

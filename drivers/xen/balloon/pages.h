@@ -56,7 +56,7 @@ void balloon_pages_unmark(struct page *page, unsigned long nr_pages);
 void balloon_pages_add(struct balloon_pages *bp, struct page *page,
 		       unsigned long nr_pages);
 void balloon_pages_add_last(struct balloon_pages *bp, struct page *page,
-			    unsigned long nr_pages);
+			    unsigned int order);
 void balloon_pages_add_hole(struct balloon_pages *bp, struct page *page,
 			    unsigned long nr_pages);
 void balloon_pages_quarantine(struct balloon_pages *bp, unsigned long nr_pages);

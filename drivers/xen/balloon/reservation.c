@@ -215,8 +215,9 @@ unsigned int balloon_reservation_release(struct balloon_reservation *res,
 /**
  * balloon_reservation_populate - have Xen put memory behind a batch
  * @res: the reservation
- * @batch: the pages; the first entries are set in moved afterwards, and those of
- *	them that could not be mapped in unsure
+ * @batch: the pages; the entries that Xen populated are set in moved afterwards,
+ *	and those of them that could not be mapped in unsure.  These are the first
+ *	entries, except in a direct-mapped domain
  * @ns: set to how long the call took, with the mapping
  *
  * source: populate_physmap() in Xen's xen/common/memory.c.
@@ -228,12 +229,22 @@ unsigned int balloon_reservation_populate(struct balloon_reservation *res,
 					  struct balloon_batch *batch, u64 *ns)
 {
 	u64 start = ktime_get_ns();
-	unsigned int i, done;
+	unsigned int i, done, next, more;
 
 	for (i = 0; i < batch->nr; i++)
 		batch->frames[i] = page_to_xen_pfn(batch->pages[i]);
 	done = call(res, XENMEM_populate_physmap, batch, 0, ns);
 	bitmap_set(batch->moved, 0, done);
+	/*
+	 * A frame that a direct-mapped domain cannot have says nothing about
+	 * the other frames, which are all the domain's own.
+	 */
+	for (next = done + 1; res->ops->keeps_frames && next < batch->nr;
+	     next += more + 1) {
+		more = call(res, XENMEM_populate_physmap, batch, next, ns);
+		bitmap_set(batch->moved, next, more);
+		done += more;
+	}
 	if (done && res->ops->show)
 		res->ops->show(batch, 0, done);
 	*ns = ktime_get_ns() - start;
