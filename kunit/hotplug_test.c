@@ -1013,6 +1013,10 @@ static void blocks_claimed(struct kunit *test)
 	other = sim_add_block(sim);
 	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
 	KUNIT_EXPECT_EQ(test, empty, page_to_pfn(other));
+	/* also where it is the last one */
+	bp->table.claimed = max(pfn, page_to_pfn(other)) / HUGE;
+	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
+	KUNIT_EXPECT_EQ(test, empty, min(pfn, page_to_pfn(other)));
 	bp->table.claimed = BALLOON_NO_BLOCK;
 	KUNIT_EXPECT_TRUE(test, balloon_pages_empty_block(bp, &empty));
 	KUNIT_EXPECT_EQ(test, empty, max(pfn, page_to_pfn(other)));
