@@ -61,20 +61,18 @@ static unsigned long listed_of(void *entry)
 	return xa_to_value(entry) >> LISTED_SHIFT;
 }
 
-/**
- * balloon_table_look - look at an entry
- * @xas: where to begin
- * @mark: XA_PRESENT to read the entry at @xas; another mark to find the next
- *	entry that has it
- *
- * All reads and searches go through this function, so that a test can count
- * them.
- *
- * Return: the entry, or NULL.
- */
-VISIBLE_IF_KUNIT void *balloon_table_look(struct xa_state *xas, xa_mark_t mark)
+/* Called for each look at the table, so that a test can count them. */
+VISIBLE_IF_KUNIT void balloon_table_looked(void)
 {
-	BALLOON_STUB(balloon_table_look, xas, mark);
+	BALLOON_STUB(balloon_table_looked);
+}
+
+/* Look at an entry: the one at @xas where @mark is XA_PRESENT, else the first one
+ * from @xas on that has @mark.  Return NULL where there is none.
+ */
+static void *look(struct xa_state *xas, xa_mark_t mark)
+{
+	balloon_table_looked();
 	return (__force unsigned int)mark == (__force unsigned int)XA_PRESENT ?
 	       xas_load(xas) : xas_find_marked(xas, U32_MAX, mark);
 }
@@ -202,7 +200,7 @@ bool balloon_table_count(struct balloon_table *t, unsigned long pfn,
 	void *old;
 
 	xas_lock(&xas);
-	old = balloon_table_look(&xas, XA_PRESENT);
+	old = look(&xas, XA_PRESENT);
 	if (xa_is_value(old))
 		change(t, &xas, old, xa_to_value(old) +
 				     (nr_pages << LISTED_SHIFT));
@@ -227,7 +225,7 @@ enum balloon_block_state balloon_table_state(struct balloon_table *t,
 	void *entry;
 
 	xas_lock(&xas);
-	entry = balloon_table_look(&xas, XA_PRESENT);
+	entry = look(&xas, XA_PRESENT);
 	xas_unlock(&xas);
 	*listed = 0;
 	if (!xa_is_value(entry))
@@ -252,7 +250,7 @@ void balloon_table_set(struct balloon_table *t, unsigned long pfn,
 	void *old;
 
 	xas_lock(&xas);
-	old = balloon_table_look(&xas, XA_PRESENT);
+	old = look(&xas, XA_PRESENT);
 	value = xa_to_value(old) & ~STATE_MASK;
 	/* user space has heard of the block */
 	if (state == BALLOON_BLOCK_ONLINE)
@@ -270,7 +268,7 @@ static bool find(struct balloon_table *t, unsigned long *index, xa_mark_t mark)
 	void *entry;
 
 	xas_lock(&xas);
-	entry = balloon_table_look(&xas, mark);
+	entry = look(&xas, mark);
 	xas_unlock(&xas);
 	*index = xas.xa_index;
 	return entry;
